@@ -1,0 +1,124 @@
+//! One typed configuration from defaults < file < `ETALASE_*` variables < flags.
+
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+/// Everything that can be set. Names are the keys of the file; in the environment they are upper case
+/// behind `ETALASE_`.
+#[derive(Clone, Deserialize)]
+pub struct Config {
+    /// Where the embedded database and bucket live.
+    pub data_dir: PathBuf,
+    /// The address the service listens on.
+    pub listen: SocketAddr,
+    /// `sqlite:…` or `postgres:…`; by default SQLite in `data_dir`.
+    pub database_url: Option<String>,
+    /// Database connections at most; readers, for SQLite.
+    pub database_connections: u32,
+    /// An S3-compatible endpoint; by default the embedded one over `data_dir`.
+    pub bucket_endpoint: Option<String>,
+    pub bucket_region: String,
+    pub bucket_name: String,
+    pub bucket_access_key: Option<String>,
+    pub bucket_secret_key: Option<String>,
+    /// Where clients see the service; prefix of image addresses and problem types.
+    pub public_url: Option<String>,
+    /// Demo data and accounts: by default with SQLite only.
+    pub demo: Option<bool>,
+    /// The password of the demo accounts; random where unset.
+    pub demo_password: Option<String>,
+    /// Image jobs at work at a time.
+    pub image_workers: usize,
+    /// Proxies in front of the service whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: usize,
+}
+
+const KEYS: &[&str] = &[
+    "data_dir", "listen", "database_url", "database_connections", "bucket_endpoint", "bucket_region",
+    "bucket_name", "bucket_access_key", "bucket_secret_key", "public_url", "demo", "demo_password",
+    "image_workers", "trusted_proxies",
+];
+
+impl Config {
+    /// Reads and validates; `overrides` are flags as `(key, value)`. Names each mistake.
+    pub fn load(file: Option<&std::path::Path>, overrides: &[(&str, String)]) -> anyhow::Result<Self> {
+        let mut builder = config::Config::builder()
+            .set_default("data_dir", "./data")?
+            .set_default("listen", "127.0.0.1:8080")?
+            .set_default("database_connections", 10)?
+            .set_default("bucket_region", "garage")?
+            .set_default("bucket_name", "etalase")?
+            .set_default("image_workers", 2)?
+            .set_default("trusted_proxies", 0)?;
+        if let Some(path) = file {
+            let source = config::File::from(path).format(config::FileFormat::Toml);
+            let parsed = config::Config::builder().add_source(source.clone()).build();
+            let table = parsed.with_context(|| format!("configuration file {}", path.display()))?.cache.into_table()?;
+            if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+                bail!("configuration file {}: unknown key `{unknown}`", path.display());
+            }
+            builder = builder.add_source(source);
+        }
+        builder = builder.add_source(config::Environment::with_prefix("ETALASE").try_parsing(false));
+        for (key, value) in overrides {
+            builder = builder.set_override(*key, value.as_str())?;
+        }
+        let config: Self = builder.build()?.try_deserialize().context("configuration")?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let mut mistakes = Vec::new();
+        if let Some(url) = &self.database_url
+            && !url.starts_with("sqlite:")
+            && !url.starts_with("postgres")
+        {
+            mistakes.push("database_url: begin with sqlite: or postgres:");
+        }
+        if self.bucket_endpoint.is_some() && (self.bucket_access_key.is_none() || self.bucket_secret_key.is_none()) {
+            mistakes.push("bucket_endpoint: needs bucket_access_key and bucket_secret_key");
+        }
+        if self.image_workers == 0 {
+            mistakes.push("image_workers: at least 1");
+        }
+        if self.database_connections < 2 {
+            mistakes.push("database_connections: at least 2");
+        }
+        if self.demo_password.as_ref().is_some_and(|password| password.chars().count() < 12) {
+            mistakes.push("demo_password: at least 12 characters");
+        }
+        if mistakes.is_empty() { Ok(()) } else { bail!("configuration: {}", mistakes.join("; ")) }
+    }
+
+    /// Demo accounts exist with SQLite unless forbidden, with PostgreSQL only when asked for.
+    pub fn demo(&self) -> bool {
+        self.demo.unwrap_or_else(|| self.database_url.as_ref().is_none_or(|url| url.starts_with("sqlite:")))
+    }
+
+    /// The prefix of absolute addresses, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        let given = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
+        given.trim_end_matches('/').to_owned()
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = |value: &Option<String>| value.as_ref().map(|_| "(hidden)");
+        f.debug_struct("Config")
+            .field("data_dir", &self.data_dir)
+            .field("listen", &self.listen)
+            .field("database_url", &secret(&self.database_url))
+            .field("bucket_endpoint", &self.bucket_endpoint)
+            .field("bucket_name", &self.bucket_name)
+            .field("bucket_secret_key", &secret(&self.bucket_secret_key))
+            .field("public_url", &self.public_url())
+            .field("demo", &self.demo())
+            .field("demo_password", &secret(&self.demo_password))
+            .field("image_workers", &self.image_workers)
+            .finish_non_exhaustive()
+    }
+}

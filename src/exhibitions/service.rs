@@ -1,0 +1,262 @@
+//! Use cases of exhibitions: create, edit, move through the life cycle, add exhibitors, link products.
+
+use chrono::Utc;
+use chrono_tz::Tz;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    model::{Dates, ExhibitionEvent, ExhibitionStatus, OpeningHours, Venue, check_hours, check_zone},
+    store::{self, entity::Model, item},
+};
+use crate::{
+    catalogue::{self, model::check_range},
+    fault::{Fault, FieldFault, Outcome, field, say},
+    http::work::Work,
+    identity::policy::{EditLineup, ManageExhibition, Permit, RemoveLineup},
+    platform::clock::now,
+    transitions::Machine,
+    values::{Localized, MoneyInput, check_handle, check_text, handle_from},
+};
+
+/// What is said of an exhibition.
+pub struct Profile {
+    pub slug: Option<String>,
+    pub title: Localized,
+    pub description: Option<Localized>,
+    pub city: String,
+    pub province_code: String,
+    pub venue: Option<Venue>,
+    pub opening_hours: Vec<OpeningHours>,
+    pub dates: Dates,
+    pub time_zone: String,
+}
+
+/// Where a fact is from, for seeded history.
+#[derive(Default)]
+pub struct Source {
+    pub text: Option<String>,
+    pub status: Option<String>,
+    pub is_demo: bool,
+}
+
+/// Creates an exhibition as a draft.
+pub async fn create(work: &Work, permit: &Permit<ManageExhibition>, agency_id: Uuid, profile: Profile, source: Source) -> Outcome<Model> {
+    let slug = profile.slug.clone().unwrap_or_else(|| handle_from(&profile.title.id));
+    let blank = Model {
+        id: Uuid::now_v7(),
+        agency_id,
+        slug: slug.clone(),
+        title: Localized::default(),
+        description: None,
+        city: String::new(),
+        province_code: String::new(),
+        venue: None,
+        opening_hours: json!([]),
+        starts_on: None,
+        ends_on: None,
+        date_precision: profile.dates.precision,
+        time_zone: String::new(),
+        status: ExhibitionStatus::Draft,
+        status_reason: None,
+        lineup_frozen_at: None,
+        source: source.text,
+        source_status: source.status,
+        is_demo: i64::from(source.is_demo),
+        version: 1,
+        created_at: now(),
+        updated_at: now(),
+    };
+    let exhibition = store::insert(work.db(), apply(blank, Profile { slug: Some(slug), ..profile })?).await?;
+    work.audit(permit, "create", "exhibition", exhibition.id, json!({ "slug": exhibition.slug }), None).await?;
+    Ok(exhibition)
+}
+
+/// Changes what is said of an exhibition. Announced dates change by postponing only.
+pub async fn edit(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Model, profile: Profile) -> Outcome<Model> {
+    if exhibition.status != ExhibitionStatus::Draft && profile.dates != dates_of(&exhibition) {
+        let detail = say("Ubah tanggal lewat /postpone.", "Change the dates by /postpone.");
+        return Err(Fault::conflict("dates_announced", detail));
+    }
+    let exhibition = store::update(work.db(), apply(exhibition, profile)?).await?;
+    work.touch_catalogue();
+    work.audit(permit, "edit", "exhibition", exhibition.id, json!({ "version": exhibition.version }), None).await?;
+    Ok(exhibition)
+}
+
+fn apply(mut exhibition: Model, profile: Profile) -> Outcome<Model> {
+    let mut faults = Vec::new();
+    if let Some(slug) = profile.slug {
+        check_handle(&slug, "/slug", &mut faults);
+        exhibition.slug = slug;
+    }
+    profile.title.check("/title", 160, &mut faults);
+    if let Some(description) = &profile.description {
+        description.check("/description", 10_000, &mut faults);
+    }
+    check_text(&profile.city, "/city", 120, &mut faults);
+    check_province(&profile.province_code, &mut faults);
+    check_zone(&profile.time_zone, "/time_zone", &mut faults);
+    check_hours(&profile.opening_hours, &mut faults);
+    profile.dates.check(&mut faults);
+    if let Some(venue) = &profile.venue {
+        check_text(&venue.name, "/venue/name", 200, &mut faults);
+    }
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    exhibition.title = profile.title;
+    exhibition.description = profile.description;
+    exhibition.city = profile.city;
+    exhibition.province_code = profile.province_code;
+    exhibition.time_zone = profile.time_zone;
+    exhibition.opening_hours = json!(profile.opening_hours);
+    exhibition.venue = profile.venue.map(|venue| json!(venue));
+    Ok(with_dates(exhibition, &profile.dates))
+}
+
+fn check_province(code: &str, faults: &mut Vec<FieldFault>) {
+    let shaped = code.len() == 5 && code.starts_with("ID-") && code[3..].bytes().all(|b| b.is_ascii_uppercase());
+    if !shaped {
+        faults.push(field("/province_code", "bad_province_code", say("Kode ISO 3166-2 seperti ID-BA.", "An ISO 3166-2 code such as ID-BA.")));
+    }
+}
+
+/// The dates of an exhibition with their precision.
+pub fn dates_of(exhibition: &Model) -> Dates {
+    Dates { starts_on: exhibition.starts_on, ends_on: exhibition.ends_on, precision: exhibition.date_precision }
+}
+
+fn with_dates(exhibition: Model, dates: &Dates) -> Model {
+    Model { starts_on: dates.starts_on, ends_on: dates.ends_on, date_precision: dates.precision, ..exhibition }
+}
+
+/// Moves an exhibition through its life cycle.
+pub async fn step(work: &Work, permit: &Permit<ManageExhibition>, mut exhibition: Model, event: ExhibitionEvent, reason: Option<String>) -> Outcome<Model> {
+    let from = exhibition.status;
+    exhibition.status = from.transition(event)?;
+    match event {
+        ExhibitionEvent::Open | ExhibitionEvent::Start if exhibition.date_precision != super::model::DatePrecision::Day => {
+            let detail = say("Tetapkan hari pertama dan terakhir dahulu.", "Set the first and the last day before.");
+            return Err(Fault::conflict("dates_not_exact", detail));
+        }
+        ExhibitionEvent::Complete => {
+            let today = exhibition.time_zone.parse::<Tz>().map_or_else(|_| Utc::now().date_naive(), |zone| Utc::now().with_timezone(&zone).date_naive());
+            if exhibition.ends_on.is_some_and(|end| end > today) {
+                return Err(Fault::conflict("not_over", say("Pameran belum berakhir.", "The exhibition is not over yet.")));
+            }
+            exhibition.lineup_frozen_at = Some(now());
+        }
+        ExhibitionEvent::Cancel if reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) => {
+            return Err(Fault::invalid_field("/reason", "required", say("Sebutkan alasannya.", "State the reason.")));
+        }
+        _ => {}
+    }
+    exhibition.status_reason = reason;
+    let exhibition = store::update(work.db(), exhibition).await?;
+    work.touch_catalogue();
+    let change = json!({ "from": from, "status": exhibition.status });
+    work.audit(permit, event.name(), "exhibition", exhibition.id, change, exhibition.status_reason.as_deref()).await?;
+    Ok(exhibition)
+}
+
+/// New dates; what was open or published is announced again.
+pub async fn postpone(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Model, dates: Dates, reason: Option<String>) -> Outcome<Model> {
+    let mut faults = Vec::new();
+    dates.check(&mut faults);
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    step(work, permit, with_dates(exhibition, &dates), ExhibitionEvent::Postpone, reason).await
+}
+
+/// Adds an SME as an exhibitor on its behalf (product.md 3.8); audited for both.
+pub async fn add_exhibitor(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Model, sme: Uuid, note: Option<String>) -> Outcome<Uuid> {
+    use ExhibitionStatus::{Archived, Cancelled, Completed};
+    if matches!(exhibition.status, Completed | Archived | Cancelled) {
+        return Err(Fault::conflict("exhibition_over", say("Pameran sudah selesai.", "The exhibition is over.")));
+    }
+    let id = store::add_exhibitor(work.db(), exhibition.id, sme, note).await?;
+    work.audit(permit, "add_exhibitor", "exhibition", exhibition.id, json!({ "sme_id": sme }), None).await?;
+    Ok(id)
+}
+
+/// What is to be shown.
+pub struct NewItem {
+    pub variant_id: Uuid,
+    pub units_planned: i64,
+    pub exhibition_price: Option<MoneyInput>,
+    pub is_sample: bool,
+    pub position: i64,
+}
+
+/// Links a variant of a published product; the database holds the rule.
+pub async fn add_item(work: &Work, permit: &Permit<EditLineup>, exhibition: &Model, sme: Uuid, new: NewItem) -> Outcome<item::Model> {
+    let variant = catalogue::store::variant_by_id(work.db(), new.variant_id).await?.filter(|variant| variant.sme_id == sme);
+    let variant = variant.ok_or_else(|| Fault::invalid_field("/variant_id", "unknown", say("Varian tidak dikenal.", "No such variant.")))?;
+    let application = store::application(work.db(), exhibition.id, sme).await?;
+    let application = application.ok_or_else(|| Fault::conflict("not_confirmed", say("IKM belum menjadi peserta pameran ini.", "The SME is not an exhibitor here.")))?;
+    let mut faults = Vec::new();
+    check_range(Some(new.units_planned), 1..=1_000_000, "/units_planned", &mut faults);
+    let price = price(new.exhibition_price, &mut faults);
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    let item = item::Model {
+        id: Uuid::now_v7(),
+        exhibition_id: exhibition.id,
+        sme_id: sme,
+        application_id: application,
+        product_id: variant.product_id,
+        variant_id: variant.id,
+        units_planned: new.units_planned,
+        exhibition_price_minor: price,
+        currency: "IDR".into(),
+        is_sample: i64::from(new.is_sample),
+        position: new.position,
+        version: 1,
+        created_at: now(),
+    };
+    let item = store::insert_item(work.db(), item).await?;
+    work.touch_catalogue();
+    let change = json!({ "item": item.id, "product_id": item.product_id, "units": item.units_planned });
+    work.audit(permit, "add_lineup_item", "exhibition", exhibition.id, change, None).await?;
+    Ok(item)
+}
+
+fn price(input: Option<MoneyInput>, faults: &mut Vec<FieldFault>) -> Option<i64> {
+    input?.to_minor("/exhibition_price", false).map_err(|fault| faults.push(fault)).ok()
+}
+
+/// What changes of an item.
+pub struct ItemChange {
+    pub units_planned: Option<i64>,
+    /// `Some(None)` clears it: the usual price holds.
+    pub exhibition_price: Option<Option<MoneyInput>>,
+    pub is_sample: Option<bool>,
+    pub position: Option<i64>,
+}
+
+pub async fn edit_item(work: &Work, permit: &Permit<EditLineup>, mut item: item::Model, change: ItemChange) -> Outcome<item::Model> {
+    let mut faults = Vec::new();
+    check_range(change.units_planned, 1..=1_000_000, "/units_planned", &mut faults);
+    if let Some(input) = change.exhibition_price {
+        item.exhibition_price_minor = price(input, &mut faults);
+    }
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    item.units_planned = change.units_planned.unwrap_or(item.units_planned);
+    item.is_sample = change.is_sample.map_or(item.is_sample, i64::from);
+    item.position = change.position.unwrap_or(item.position);
+    let item = store::update_item(work.db(), item).await?;
+    work.touch_catalogue();
+    work.audit(permit, "edit_lineup_item", "exhibition", item.exhibition_id, json!({ "item": item.id }), None).await?;
+    Ok(item)
+}
+
+pub async fn remove_item(work: &Work, permit: &Permit<RemoveLineup>, item: item::Model) -> Outcome<()> {
+    store::delete_item(work.db(), item.id).await?;
+    work.touch_catalogue();
+    work.audit(permit, "remove_lineup_item", "exhibition", item.exhibition_id, json!({ "item": item.id }), None).await
+}

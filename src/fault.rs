@@ -1,0 +1,217 @@
+//! What can go wrong, in the words of the people who use Etalase.
+//!
+//! A [`Fault`] is made by rules and use cases; `http::problem` turns it into RFC 9457. Every kind has
+//! a stable code, a status class and a title in both languages.
+
+use std::borrow::Cow;
+
+use sea_orm::{DbErr, RuntimeErr};
+use serde_json::Value;
+
+/// A sentence in both languages of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Say {
+    pub id: Cow<'static, str>,
+    pub en: Cow<'static, str>,
+}
+
+/// A [`Say`] from two fixed or built sentences, Indonesian first.
+pub fn say(id: impl Into<Cow<'static, str>>, en: impl Into<Cow<'static, str>>) -> Say {
+    Say { id: id.into(), en: en.into() }
+}
+
+/// A kind of fault: stable code, HTTP status, title.
+#[derive(Debug)]
+pub struct Kind {
+    pub code: &'static str,
+    pub status: u16,
+    pub id: &'static str,
+    pub en: &'static str,
+}
+
+macro_rules! kinds {
+    ($($name:ident $status:literal $code:literal $id:literal $en:literal;)*) => {
+        $(pub const $name: Kind = Kind { code: $code, status: $status, id: $id, en: $en };)*
+        /// Every kind there is, for the documentation of `type` URIs.
+        pub const KINDS: &[&Kind] = &[$(&$name),*];
+    };
+}
+
+kinds! {
+    MALFORMED 400 "malformed" "Permintaan tidak dapat dibaca" "The request can't be read";
+    UNKNOWN_PARAMETER 400 "unknown_parameter" "Parameter tidak dikenal" "Unknown parameter";
+    INVALID_PARAMETER 400 "invalid_parameter" "Parameter tidak sah" "Invalid parameter";
+    BAD_CURSOR 400 "bad_cursor" "Kursor tidak sah" "Invalid cursor";
+    UNAUTHENTICATED 401 "unauthenticated" "Perlu masuk dahulu" "Sign in first";
+    BAD_CREDENTIALS 401 "bad_credentials" "Surel atau kata sandi salah" "Wrong e-mail or password";
+    FORBIDDEN 403 "forbidden" "Tidak diizinkan" "Not allowed";
+    NOT_FOUND 404 "not_found" "Tidak ditemukan" "Not found";
+    METHOD_NOT_ALLOWED 405 "method_not_allowed" "Metode tidak didukung" "Method not allowed";
+    INVALID_TRANSITION 409 "invalid_transition" "Langkah tidak sah dari keadaan ini" "Not possible from this state";
+    CONFLICT 409 "conflict" "Bentrok dengan data yang ada" "Conflicts with what exists";
+    IDEMPOTENCY_RUNNING 409 "idempotency_key_in_use" "Permintaan yang sama masih berjalan" "The same request is still running";
+    STALE 412 "precondition_failed" "Data sudah diubah orang lain" "Changed by someone else meanwhile";
+    TOO_LARGE 413 "too_large" "Terlalu besar" "Too large";
+    UNSUPPORTED_MEDIA 415 "unsupported_media_type" "Jenis isi tidak didukung" "Unsupported content type";
+    INVALID 422 "validation_failed" "Isian belum benar" "Some fields need attention";
+    IDEMPOTENCY_MISMATCH 422 "idempotency_key_reused" "Kunci idempotensi dipakai untuk isi lain" "Idempotency key reused with another body";
+    IF_MATCH_REQUIRED 428 "precondition_required" "If-Match wajib ada" "If-Match is required";
+    THROTTLED 429 "too_many_requests" "Terlalu banyak percobaan" "Too many attempts";
+    INTERNAL 500 "internal" "Kesalahan di pihak kami" "A fault on our side";
+    UNAVAILABLE 503 "unavailable" "Layanan sementara tidak tersedia" "Temporarily unavailable";
+}
+
+/// One field that needs attention; `pointer` is a JSON Pointer (RFC 6901) into the body.
+#[derive(Debug, Clone)]
+pub struct FieldFault {
+    pub pointer: String,
+    pub code: &'static str,
+    pub message: Say,
+}
+
+/// A [`FieldFault`].
+pub fn field(pointer: impl Into<String>, code: &'static str, message: Say) -> FieldFault {
+    FieldFault { pointer: pointer.into(), code, message }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {:?}", _0.kind.code, _0.detail)]
+pub struct Fault(Box<FaultParts>);
+
+/// What a [`Fault`] says. Boxed, because most results are fine and should stay small.
+#[derive(Debug)]
+pub struct FaultParts {
+    pub kind: &'static Kind,
+    pub detail: Option<Say>,
+    pub fields: Vec<FieldFault>,
+    /// Further members of the problem document, such as `allowed`.
+    pub members: Vec<(&'static str, Value)>,
+    pub retry_after_seconds: Option<u64>,
+    /// For the log only, never for the client.
+    pub cause: Option<anyhow::Error>,
+}
+
+impl std::ops::Deref for Fault {
+    type Target = FaultParts;
+    fn deref(&self) -> &FaultParts {
+        &self.0
+    }
+}
+
+pub type Outcome<T> = Result<T, Fault>;
+
+impl Fault {
+    pub fn new(kind: &'static Kind) -> Self {
+        let (fields, members) = (Vec::new(), Vec::new());
+        Self(Box::new(FaultParts { kind, detail: None, fields, members, retry_after_seconds: None, cause: None }))
+    }
+
+    /// What does not exist and what one may not know exists answer alike.
+    pub fn not_found() -> Self {
+        Self::new(&NOT_FOUND)
+    }
+
+    /// Fields that need attention.
+    pub fn invalid(fields: Vec<FieldFault>) -> Self {
+        let mut fault = Self::new(&INVALID);
+        fault.0.fields = fields;
+        fault
+    }
+
+    /// One field that needs attention.
+    pub fn invalid_field(pointer: &str, code: &'static str, message: Say) -> Self {
+        Self::invalid(vec![field(pointer, code, message)])
+    }
+
+    /// Two things can't both be true.
+    pub fn conflict(code: &'static str, detail: Say) -> Self {
+        Self::new(&CONFLICT).with("reason", code.into()).detail(detail)
+    }
+
+    pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
+        Self::new(&INTERNAL).caused_by(cause)
+    }
+
+    /// A part the service depends on is out of reach; worth another try.
+    pub fn unavailable(cause: impl Into<anyhow::Error>) -> Self {
+        Self::new(&UNAVAILABLE).retry_after(5).caused_by(cause)
+    }
+
+    #[must_use]
+    pub fn detail(mut self, detail: Say) -> Self {
+        self.0.detail = Some(detail);
+        self
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.0.members.push((name, value));
+        self
+    }
+
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+}
+
+/// Rules that the database holds by name, and how a person is told that one was broken.
+const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
+    (&["users_email", "users.email"], "email_taken", "Surel ini sudah terdaftar.", "This e-mail is already registered."),
+    (&["smes_handle", "smes.handle"], "handle_taken", "Handle ini sudah dipakai.", "This handle is taken."),
+    (&["products_handle", "products.handle"], "handle_taken", "Handle ini sudah dipakai produk lain.", "Another product has this handle."),
+    (&["product_variants_sku", "product_variants.sku"], "sku_taken", "SKU ini sudah dipakai.", "This SKU is taken."),
+    (&["product_variants_gtin", "product_variants.gtin"], "gtin_taken", "GTIN ini sudah dipakai.", "This GTIN is taken."),
+    (&["exhibitions_slug_key", "exhibitions.slug"], "slug_taken", "Slug ini sudah dipakai.", "This slug is taken."),
+    (&["sme_keeps_an_owner"], "last_owner", "IKM harus punya sedikitnya satu pemilik.", "An SME keeps at least one owner."),
+    (&["material_shares_over_100"], "material_shares_over_100", "Jumlah porsi bahan melebihi 100 %.", "Material shares add up to more than 100 %."),
+    (&["media_in_use"], "media_in_use", "Foto masih dipakai produk.", "A product still uses this photo."),
+    (&["product_images_product_id_asset_id_key", "product_images.asset_id"], "already_attached", "Foto sudah terpasang.", "The photo is already attached."),
+    (&["lineup_takes_published"], "not_published", "Hanya produk yang sudah terbit dapat masuk line-up.", "Only a published product can join a line-up."),
+    (&["lineup_takes_confirmed"], "not_confirmed", "IKM belum menjadi peserta pameran ini.", "The SME is not an exhibitor here."),
+    (&["lineup_frozen"], "lineup_frozen", "Line-up sudah dibekukan.", "The line-up is frozen."),
+    (&["lineup_items_application_id_variant_id_key", "lineup_items.variant_id"], "already_in_lineup", "Varian sudah ada di line-up.", "The variant is already in the line-up."),
+    (&["applications_exhibition_id_sme_id_key", "applications.sme_id"], "already_applied", "IKM sudah terdaftar di pameran ini.", "The SME is already in this exhibition."),
+    (&["invitations_open", "invitations.email"], "already_invited", "Undangan untuk surel ini masih terbuka.", "An invitation to this e-mail is still open."),
+    (&["agency_members_pkey", "agency_members.role", "sme_memberships_pkey", "sme_memberships.user_id"], "already_member", "Orang ini sudah menjadi anggota.", "This person is already a member."),
+];
+
+impl From<DbErr> for Fault {
+    fn from(error: DbErr) -> Self {
+        let text = error.to_string();
+        for (names, code, id, en) in HELD_BY_DATABASE {
+            if names.iter().any(|name| text.contains(name)) {
+                return Self::conflict(code, say(*id, *en));
+            }
+        }
+        match error {
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Self::unavailable(error),
+            DbErr::Query(RuntimeErr::SqlxError(ref cause)) | DbErr::Exec(RuntimeErr::SqlxError(ref cause))
+                if is_outage(cause) =>
+            {
+                Self::unavailable(error)
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+/// The database is gone, full or shutting down, as opposed to a statement that is wrong.
+fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
+    use sea_orm::sqlx::Error;
+    match error {
+        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
+        // PostgreSQL 57P0x: shutting down; 53xxx: out of a resource. SQLite 13: disk full, 5: busy, 10: I/O.
+        Error::Database(cause) => cause.code().is_some_and(|code| {
+            code.starts_with("57P0") || code.starts_with("53") || matches!(&*code, "13" | "5" | "10")
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,160 @@
+//! The OpenAPI document: what poem-openapi writes from the code, completed by rule.
+//!
+//! Which failures an operation can answer follows from what it takes (a token, a path parameter, a
+//! body), so it is derived here rather than repeated on each operation. The same document tells which
+//! query parameters exist: whatever it does not name is refused.
+
+use std::collections::BTreeMap;
+
+use poem::Request;
+use poem_openapi::{registry::Registry, types::Type};
+use serde_json::{Map, Value, json};
+
+use super::outermost::unknown_parameter;
+use crate::fault::{KINDS, Outcome};
+
+/// The document as served and exported; `P` is the shape of problems.
+pub fn complete<P: Type>(spec: &str) -> Value {
+    let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
+    document["info"]["license"] = json!({ "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0" });
+    document["servers"] = json!([{ "url": "/", "description": "This service" }]);
+    let mut registry = Registry::new();
+    P::register(&mut registry);
+    for (name, schema) in registry.schemas {
+        document["components"]["schemas"][name] = serde_json::to_value(&schema).unwrap_or_default();
+    }
+    document["components"]["responses"] = problem_responses();
+    document["components"]["parameters"] = shared_parameters();
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for (path, item) in paths.iter_mut() {
+            for (method, operation) in item.as_object_mut().into_iter().flatten() {
+                complete_operation(path, method, operation);
+            }
+        }
+    }
+    document
+}
+
+fn complete_operation(path: &str, method: &str, operation: &mut Value) {
+    let has_body = operation.get("requestBody").is_some();
+    let has_token = operation.get("security").is_some();
+    let mut statuses = vec![400, 500, 503];
+    if has_token || path.starts_with("/v1/auth/") {
+        statuses.push(401);
+    } else if operation.get("security").is_none() {
+        operation["security"] = json!([]);
+    }
+    if has_token && path != "/v1/me" {
+        statuses.push(403);
+    }
+    if path.contains('{') {
+        statuses.push(404);
+    }
+    if has_body {
+        statuses.extend([413, 415, 422]);
+    }
+    if path.starts_with("/v1/auth/") {
+        statuses.push(429);
+    }
+    let mut shared = vec!["AcceptLanguage"];
+    if has_token && method == "post" {
+        shared.push("IdempotencyKey");
+        statuses.extend([409, 422]);
+    }
+    if has_token && matches!(method, "patch" | "put" | "delete") {
+        shared.push("IfMatch");
+        statuses.extend([409, 412, 428]);
+    }
+    statuses.sort_unstable();
+    statuses.dedup();
+    for status in statuses {
+        operation["responses"][status.to_string()] = json!({ "$ref": format!("#/components/responses/Problem{status}") });
+    }
+    if !operation["parameters"].is_array() {
+        operation["parameters"] = json!([]);
+    }
+    if let Some(parameters) = operation["parameters"].as_array_mut() {
+        parameters.extend(shared.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
+    }
+}
+
+fn problem_responses() -> Value {
+    let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for kind in KINDS {
+        by_status.entry(kind.status).or_default().push(kind.code);
+    }
+    let responses = by_status.into_iter().map(|(status, codes)| {
+        let example = json!({
+            "type": format!("/problems/{}", codes[0].replace('_', "-")),
+            "title": KINDS.iter().find(|kind| kind.code == codes[0]).map(|kind| kind.en),
+            "status": status, "code": codes[0], "instance": "/v1/…", "request_id": "0194…", "errors": [],
+        });
+        let content = json!({ "application/problem+json": {
+            "schema": { "$ref": "#/components/schemas/Problem" }, "example": example } });
+        let description = format!("Problem document (RFC 9457); `code` is one of {}.", codes.join(", "));
+        (format!("Problem{status}"), json!({ "description": description, "content": content }))
+    });
+    Value::Object(responses.collect::<Map<_, _>>())
+}
+
+fn shared_parameters() -> Value {
+    json!({
+        "AcceptLanguage": { "name": "Accept-Language", "in": "header", "required": false,
+            "description": "`id` (default) or `en`.", "schema": { "type": "string" }, "example": "id" },
+        "IdempotencyKey": { "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "Makes a repeated request answer what the first did, for 24 hours.",
+            "schema": { "type": "string", "maxLength": 255 }, "example": "3f1d8d9e-listing-1" },
+        "IfMatch": { "name": "If-Match", "in": "header", "required": false,
+            "description": "The ETag last read. Required where a resource has one and two people may edit it.",
+            "schema": { "type": "string" }, "example": "\"3\"" },
+    })
+}
+
+/// The operations by method and path, with the query parameters each knows.
+pub struct Operations(Vec<Operation>);
+
+struct Operation {
+    method: String,
+    segments: Vec<String>,
+    parameters: Vec<String>,
+}
+
+impl Operations {
+    pub fn of(document: &Value) -> Self {
+        let mut operations = Vec::new();
+        for (path, item) in document["paths"].as_object().into_iter().flatten() {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let names = parameters.filter(|parameter| parameter["in"] == "query").filter_map(|parameter| parameter["name"].as_str());
+                operations.push(Operation {
+                    method: method.to_ascii_uppercase(),
+                    segments: path.split('/').map(str::to_owned).collect(),
+                    parameters: names.map(str::to_owned).collect(),
+                });
+            }
+        }
+        Self(operations)
+    }
+
+    /// Refuses a query parameter that the operation does not know: a typo must not widen a result.
+    pub fn check_query(&self, request: &Request) -> Outcome<()> {
+        let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return Ok(()) };
+        let segments: Vec<&str> = request.uri().path().split('/').collect();
+        let found = self.0.iter().find(|operation| operation.method == request.method().as_str() && operation.matches(&segments));
+        let Some(operation) = found else { return Ok(()) };
+        for pair in query.split('&') {
+            let name = pair.split('=').next().unwrap_or_default();
+            if !operation.parameters.iter().any(|known| known == name) {
+                return Err(unknown_parameter(name, &operation.parameters));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Operation {
+    fn matches(&self, segments: &[&str]) -> bool {
+        self.segments.len() == segments.len()
+            && self.segments.iter().zip(segments).all(|(pattern, given)| pattern.starts_with('{') || pattern == given)
+    }
+}

@@ -1,0 +1,43 @@
+//! What all operations share: problems, actors, conditional requests, cursors, idempotency, locale.
+
+pub mod actor;
+pub mod body;
+pub mod cursor;
+pub mod document;
+pub mod locale;
+pub mod outermost;
+pub mod problem;
+pub mod reply;
+pub mod work;
+
+pub use actor::Member;
+pub use body::Body;
+pub use reply::{Page, Reply};
+pub use work::{Work, Write};
+
+use poem_openapi::Tags;
+
+/// Groups of operations, one per capability.
+#[derive(Tags)]
+pub enum Tag {
+    /// Signing in, sessions, invitations.
+    Identity,
+    /// Trade offices and their staff.
+    Agencies,
+    /// Small businesses: profile, members, classification, verification.
+    Smes,
+    /// Products, variants, materials, images, and their moderation.
+    Products,
+    /// Photos: upload, processing, renditions.
+    Media,
+    /// Exhibitions, exhibitors and line-ups.
+    Exhibitions,
+    /// Bimtek programmes and WUB groups.
+    Mentoring,
+    /// What the public sees.
+    Storefront,
+    /// Who changed what, for whom, and why.
+    Audit,
+    /// Probes and version.
+    Operations,
+}

@@ -1,0 +1,108 @@
+//! The outermost layer: request ids, strict query parameters, one shape for every failure, headers.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, IntoResponse, Middleware, Request, Response, Result,
+    error::{MethodNotAllowedError, NotFoundError, ReadBodyError},
+    http::{HeaderValue, StatusCode, header},
+    middleware::ReqId,
+};
+use poem_openapi::error::{ContentTypeError, ParseMultipartError, ParseParamError, ParsePathError};
+
+use super::{document::Operations, locale::language_of, problem::{Place, respond}};
+use crate::fault::{
+    Fault, INVALID_PARAMETER, MALFORMED, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, UNKNOWN_PARAMETER,
+    UNSUPPORTED_MEDIA, say,
+};
+
+pub struct Outermost {
+    pub operations: Arc<Operations>,
+}
+
+impl<E: Endpoint> Middleware<E> for Outermost {
+    type Output = OutermostEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        OutermostEndpoint { inner, operations: Arc::clone(&self.operations) }
+    }
+}
+
+pub struct OutermostEndpoint<E> {
+    inner: E,
+    operations: Arc<Operations>,
+}
+
+impl<E: Endpoint> Endpoint for OutermostEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let request_id = request.data::<ReqId>().map(ToString::to_string).unwrap_or_default();
+        let (path, language) = (request.uri().path().to_owned(), language_of(&request));
+        let place = Place { path: &path, request_id: &request_id, language };
+        let mut response = match self.checked(request).await {
+            Ok(response) => response,
+            Err(error) if error.downcast_ref::<Fault>().is_none() && error.is_from_response() => error.into_response(),
+            Err(error) => respond(&to_fault(error), &place),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
+        Ok(response)
+    }
+}
+
+impl<E: Endpoint> OutermostEndpoint<E> {
+    async fn checked(&self, request: Request) -> Result<Response> {
+        self.operations.check_query(&request)?;
+        match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+            Ok(result) => result.map(IntoResponse::into_response),
+            Err(_) => Err(Fault::internal(anyhow::anyhow!("a handler panicked")).into()),
+        }
+    }
+}
+
+/// Every error of the framework in our words.
+fn to_fault(error: poem::Error) -> Fault {
+    let error = match error.downcast::<Fault>() {
+        Ok(fault) => return fault,
+        Err(error) => error,
+    };
+    if error.is::<NotFoundError>() || error.is::<ParsePathError>() {
+        return Fault::not_found();
+    }
+    if error.is::<MethodNotAllowedError>() {
+        return Fault::new(&METHOD_NOT_ALLOWED);
+    }
+    if let Some(error) = error.downcast_ref::<ParseParamError>() {
+        return Fault::new(&INVALID_PARAMETER).detail(say(format!("Parameter `{}` tidak sah.", error.name), format!("Parameter `{}` is not valid.", error.name)));
+    }
+    if error.is::<ContentTypeError>() {
+        return Fault::new(&UNSUPPORTED_MEDIA);
+    }
+    if let Some(error) = error.downcast_ref::<ParseMultipartError>() {
+        return Fault::new(&MALFORMED).detail(say("Formulir multipart tidak sah.", "Not a valid multipart form.")).caused_by(anyhow::anyhow!("{}", error.reason));
+    }
+    if matches!(error.downcast_ref::<ReadBodyError>(), Some(ReadBodyError::PayloadTooLarge)) {
+        return Fault::new(&TOO_LARGE);
+    }
+    match error.status() {
+        StatusCode::UNAUTHORIZED => Fault::new(&UNAUTHENTICATED),
+        StatusCode::NOT_FOUND => Fault::not_found(),
+        StatusCode::METHOD_NOT_ALLOWED => Fault::new(&METHOD_NOT_ALLOWED),
+        StatusCode::PAYLOAD_TOO_LARGE => Fault::new(&TOO_LARGE),
+        status if status.is_client_error() => Fault::new(&MALFORMED).caused_by(anyhow::anyhow!("{error}")),
+        _ => Fault::internal(anyhow::anyhow!("{error}")),
+    }
+}
+
+/// The fault of a query parameter that the operation does not know, with those it does.
+pub fn unknown_parameter(name: &str, known: &[String]) -> Fault {
+    let list = known.join(", ");
+    Fault::new(&UNKNOWN_PARAMETER).detail(say(
+        format!("Parameter `{name}` tidak dikenal. Yang dikenal: {list}."),
+        format!("Parameter `{name}` is not known. Known ones: {list}."),
+    ))
+}

@@ -1,0 +1,99 @@
+//! Problem documents (RFC 9457): the one shape of every failure, in the client's language.
+
+use poem::{IntoResponse, Response, http::{StatusCode, header}};
+use poem_openapi::Object;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{fault::Fault, values::Language};
+
+/// A failure, as `application/problem+json`.
+#[derive(Serialize, Object)]
+pub struct Problem {
+    /// Stable address of the kind of problem.
+    #[oai(rename = "type")]
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    /// What happened this time.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The path that was asked for.
+    pub instance: String,
+    /// Stable machine-readable code.
+    pub code: String,
+    /// Also in the header `X-Request-Id` and in the service's log.
+    pub request_id: String,
+    /// Fields that need attention.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemField>,
+    #[serde(flatten)]
+    #[oai(skip)]
+    pub members: Map<String, Value>,
+}
+
+/// One field that needs attention.
+#[derive(Serialize, Object)]
+pub struct ProblemField {
+    /// JSON Pointer (RFC 6901) into the body, or the name of the parameter.
+    pub pointer: String,
+    pub code: String,
+    pub message: String,
+}
+
+/// Where a problem occurred and who reads it.
+pub struct Place<'a> {
+    pub path: &'a str,
+    pub request_id: &'a str,
+    pub language: Language,
+}
+
+/// Renders `fault` for a client; its cause goes to the log only.
+pub fn respond(fault: &Fault, place: &Place<'_>) -> Response {
+    if let Some(cause) = &fault.cause {
+        tracing::error!(request_id = place.request_id, code = fault.kind.code, "{cause:#}");
+    }
+    let pick = |say: &crate::fault::Say| match place.language {
+        Language::Id => say.id.to_string(),
+        Language::En => say.en.to_string(),
+    };
+    let errors = fault.fields.iter().map(|field| ProblemField {
+        pointer: field.pointer.clone(),
+        code: field.code.to_owned(),
+        message: pick(&field.message),
+    });
+    let problem = Problem {
+        kind: format!("/problems/{}", fault.kind.code.replace('_', "-")),
+        title: if place.language == Language::En { fault.kind.en } else { fault.kind.id }.to_owned(),
+        status: fault.kind.status,
+        detail: fault.detail.as_ref().map(pick),
+        instance: place.path.to_owned(),
+        code: fault.kind.code.to_owned(),
+        request_id: place.request_id.to_owned(),
+        errors: errors.collect(),
+        members: fault.members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+    };
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let status = StatusCode::from_u16(fault.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let language = if place.language == Language::En { "en" } else { "id" };
+    let mut response = (status, body)
+        .with_header(header::CONTENT_TYPE, "application/problem+json")
+        .with_header(header::CONTENT_LANGUAGE, language)
+        .with_header(header::CACHE_CONTROL, "no-store")
+        .into_response();
+    if let Some(seconds) = fault.retry_after_seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if fault.kind.status == 401 {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+impl poem::error::ResponseError for Fault {
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}

@@ -1,0 +1,122 @@
+//! Successful answers: JSON of a documented shape with the headers that conditional requests need.
+
+use std::marker::PhantomData;
+
+use poem::{IntoResponse, Response, http::{HeaderName, HeaderValue, StatusCode, header}};
+use poem_openapi::{
+    ApiResponse, Object,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::{ParseFromJSON, ToJSON, Type},
+};
+
+/// A page of a list.
+#[derive(Object)]
+pub struct Page<T: Send + Sync + Type + ParseFromJSON + ToJSON> {
+    pub data: Vec<T>,
+    pub page: PageInfo,
+}
+
+/// How to go on.
+#[derive(Object)]
+pub struct PageInfo {
+    /// Send as `cursor` to get the next page; absent on the last.
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<String>,
+    pub limit: u32,
+}
+
+/// An answer of shape `T` with status `S`.
+pub struct Reply<T, const S: u16 = 200> {
+    pub(super) status: StatusCode,
+    pub(super) json: String,
+    headers: Vec<(HeaderName, String)>,
+    shape: PhantomData<fn() -> T>,
+}
+
+/// Creation answers 201.
+pub type Created<T> = Reply<T, 201>;
+/// Work that goes on after the answer.
+pub type Accepted<T> = Reply<T, 202>;
+
+impl<T: ToJSON, const S: u16> Reply<T, S> {
+    pub fn new(value: &T) -> Self {
+        Self::from_json(value.to_json_string())
+    }
+}
+
+impl<T, const S: u16> Reply<T, S> {
+    /// An answer that was rendered before.
+    pub fn from_json(json: String) -> Self {
+        let status = StatusCode::from_u16(S).unwrap_or(StatusCode::OK);
+        Self { status, json, headers: Vec::new(), shape: PhantomData }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The strong ETag of a row version.
+    #[must_use]
+    pub fn version(self, version: i64) -> Self {
+        self.header(header::ETAG, format!("\"{version}\""))
+    }
+
+    /// The address of what was created.
+    #[must_use]
+    pub fn location(self, path: String) -> Self {
+        self.header(header::LOCATION, path)
+    }
+
+    pub(super) fn get(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<T: Send, const S: u16> IntoResponse for Reply<T, S> {
+    fn into_response(self) -> Response {
+        let mut response = Response::builder().status(self.status).content_type("application/json").body(self.json);
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+impl<T: Type, const S: u16> ApiResponse for Reply<T, S> {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+        let description = match S {
+            201 => "Created",
+            202 => "Accepted",
+            _ => "OK",
+        };
+        let response = MetaResponse { description, status: Some(S), status_range: None, content, headers: vec![] };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// Done, and there is nothing to say: 204.
+pub struct NoContent;
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl ApiResponse for NoContent {
+    fn meta() -> MetaResponses {
+        let response = MetaResponse { description: "Done", status: Some(204), status_range: None, content: vec![], headers: vec![] };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(_: &mut Registry) {}
+}

@@ -1,0 +1,253 @@
+//! The unit of work: one transaction that holds the change, its audit rows, its jobs, the catalogue
+//! version and the record of an idempotent request. It all happens, or none of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::Duration;
+use poem::{FromRequest, IntoResponse, Request, RequestBody, Response, http::{StatusCode, header}, middleware::ReqId};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::reply::{NoContent, Reply};
+use crate::{
+    app::App,
+    audit,
+    fault::{Fault, IDEMPOTENCY_MISMATCH, IDEMPOTENCY_RUNNING, IF_MATCH_REQUIRED, INVALID_PARAMETER, Outcome, STALE, say},
+    identity::policy::Permit,
+    platform::{clock::now, database::sql, jobs::{self, JobKind}},
+};
+
+/// How long a key is remembered.
+const REMEMBERED: Duration = Duration::hours(24);
+/// A request that has not ended by then died with its process.
+const LONGEST_REQUEST: Duration = Duration::seconds(120);
+
+/// What a writing operation needs of its request: the app, the preconditions, the idempotency key.
+pub struct Write {
+    app: App,
+    request_id: String,
+    route: String,
+    key: Option<String>,
+    if_match: Option<String>,
+}
+
+impl<'a> FromRequest<'a> for Write {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let app = request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))?;
+        Ok(Self {
+            app: app.clone(),
+            request_id: request.data::<ReqId>().map(ToString::to_string).unwrap_or_default(),
+            route: format!("{} {}", request.method(), request.uri().path()),
+            key: text("Idempotency-Key"),
+            if_match: text("If-Match"),
+        })
+    }
+}
+
+impl Write {
+    /// Begins the work of `principal` on a body. A repeated idempotent request is answered at once, as an
+    /// early answer in place of the error.
+    pub async fn begin(&self, principal: Uuid, body: &[u8]) -> poem::Result<Work> {
+        let ticket = match &self.key {
+            Some(key) => Some(self.take_key(principal, key, body).await?),
+            None => None,
+        };
+        let mut work = Work::begin(&self.app, &self.request_id).await?;
+        work.ticket = ticket;
+        Ok(work)
+    }
+
+    /// Fails unless `If-Match` names the current version: 428 where it is missing, 412 where it is stale.
+    pub fn if_match(&self, version: i64) -> Outcome<()> {
+        let current = format!("\"{version}\"");
+        match self.if_match.as_deref().map(str::trim) {
+            None => Err(Fault::new(&IF_MATCH_REQUIRED).with("current_etag", current.into()).detail(say(
+                "Kirim ETag yang terakhir dibaca di If-Match.",
+                "Send the ETag you last read in If-Match.",
+            ))),
+            Some(given) if given == "*" || given.split(',').any(|tag| tag.trim() == current) => Ok(()),
+            Some(_) => Err(Fault::new(&STALE).with("current_etag", current.into()).detail(say(
+                "Baca ulang, gabungkan perubahan, lalu kirim lagi.",
+                "Read it again, merge your change, and send it again.",
+            ))),
+        }
+    }
+
+    async fn take_key(&self, principal: Uuid, key: &str, body: &[u8]) -> poem::Result<Ticket> {
+        if key.is_empty() || key.len() > 255 {
+            let message = say("Idempotency-Key: panjang 1–255 karakter.", "Idempotency-Key: 1 to 255 characters.");
+            return Err(Fault::new(&INVALID_PARAMETER).detail(message).into());
+        }
+        let fingerprint = fingerprint(&self.route, body);
+        let ticket = Ticket { principal: principal.to_string(), key: key.to_owned() };
+        let database = &self.app.database;
+        let work = database.begin().await.map_err(Fault::from)?;
+        let insert = "insert into idempotency_keys (principal, key, fingerprint, locked_until, expires_at) values (?, ?, ?, ?, ?) \
+                      on conflict (principal, key) do update set fingerprint = excluded.fingerprint, \
+                      locked_until = excluded.locked_until, expires_at = excluded.expires_at, status = null, body = null \
+                      where idempotency_keys.expires_at < ? or (idempotency_keys.status is null and idempotency_keys.locked_until < ?)";
+        let values = [
+            ticket.principal.clone().into(), key.into(), fingerprint.clone().into(),
+            (now() + LONGEST_REQUEST).into(), (now() + REMEMBERED).into(), now().into(), now().into(),
+        ];
+        let taken = work.execute_raw(sql(&work, insert, values)).await.map_err(Fault::from)?.rows_affected() == 1;
+        if taken {
+            work.commit().await.map_err(Fault::from)?;
+            return Ok(ticket);
+        }
+        let select = "select fingerprint, status, etag, location, body from idempotency_keys where principal = ? and key = ?";
+        let row = work.query_one_raw(sql(&work, select, [ticket.principal.into(), key.into()])).await.map_err(Fault::from)?;
+        let known = row.map(|row| Known::from_query_result(&row, "")).transpose().map_err(Fault::from)?;
+        let known = known.ok_or_else(|| Fault::new(&IDEMPOTENCY_RUNNING).retry_after(1))?;
+        if known.fingerprint != fingerprint {
+            return Err(Fault::new(&IDEMPOTENCY_MISMATCH).into());
+        }
+        match known.replay() {
+            Some(response) => Err(poem::Error::from_response(response)),
+            None => Err(Fault::new(&IDEMPOTENCY_RUNNING).retry_after(1).into()),
+        }
+    }
+}
+
+fn fingerprint(route: &str, body: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(route.as_bytes());
+    hash.update([0]);
+    hash.update(body);
+    hex(&hash.finalize())
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[derive(FromQueryResult)]
+struct Known {
+    fingerprint: String,
+    status: Option<i64>,
+    etag: Option<String>,
+    location: Option<String>,
+    body: Option<String>,
+}
+
+impl Known {
+    fn replay(self) -> Option<Response> {
+        let status = StatusCode::from_u16(u16::try_from(self.status?).ok()?).ok()?;
+        let body = self.body.unwrap_or_default();
+        let mut response = Response::builder().status(status).header("Idempotent-Replayed", "true");
+        if !body.is_empty() {
+            response = response.content_type("application/json");
+        }
+        for (name, value) in [(header::ETAG, self.etag), (header::LOCATION, self.location)] {
+            if let Some(value) = value {
+                response = response.header(name, value);
+            }
+        }
+        Some(response.body(body).into_response())
+    }
+}
+
+struct Ticket {
+    principal: String,
+    key: String,
+}
+
+/// A change in progress. Dropped without an end, it never happened.
+pub struct Work {
+    app: App,
+    transaction: DatabaseTransaction,
+    pub request_id: String,
+    ticket: Option<Ticket>,
+    touches_catalogue: AtomicBool,
+    has_jobs: AtomicBool,
+}
+
+impl Work {
+    /// Begins work outside HTTP, such as the seed's; `request_id` names it in the audit trail.
+    pub async fn begin(app: &App, request_id: &str) -> Outcome<Self> {
+        Ok(Self {
+            app: app.clone(),
+            transaction: app.database.begin().await?,
+            request_id: request_id.to_owned(),
+            ticket: None,
+            touches_catalogue: AtomicBool::new(false),
+            has_jobs: AtomicBool::new(false),
+        })
+    }
+
+    /// The transaction, for the capability's store.
+    pub fn db(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Something public changes with this work.
+    pub fn touch_catalogue(&self) {
+        self.touches_catalogue.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks for background work once this commits.
+    pub async fn enqueue(&self, kind: JobKind, subject: Uuid) -> Outcome<()> {
+        jobs::enqueue(&self.transaction, kind, subject).await?;
+        self.has_jobs.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Writes the audit row of what `permit` allowed.
+    pub async fn audit<A>(&self, permit: &Permit<A>, action: &str, entity: &str, id: Uuid, change: Value, reason: Option<&str>) -> Outcome<()> {
+        let entry = audit::Entry {
+            actor_user_id: Some(permit.by()),
+            on_behalf_of_sme_id: permit.on_behalf_of(),
+            action, entity, entity_id: id, change, reason,
+            request_id: &self.request_id,
+        };
+        audit::record(&self.transaction, entry).await
+    }
+
+    /// Commits and answers. The answer is remembered in the same transaction, for a replay.
+    pub async fn finish<T, const S: u16>(self, reply: Reply<T, S>) -> poem::Result<Reply<T, S>> {
+        let status = i64::from(reply.status.as_u16());
+        self.remember(status, reply.get(&header::ETAG), reply.get(&header::LOCATION), &reply.json).await?;
+        self.commit().await?;
+        Ok(reply)
+    }
+
+    /// Commits and answers 204.
+    pub async fn finish_empty(self) -> poem::Result<NoContent> {
+        self.remember(204, None, None, "").await?;
+        self.commit().await?;
+        Ok(NoContent)
+    }
+
+    async fn remember(&self, status: i64, etag: Option<&str>, location: Option<&str>, body: &str) -> Outcome<()> {
+        let Some(ticket) = &self.ticket else { return Ok(()) };
+        let text = "update idempotency_keys set status = ?, etag = ?, location = ?, body = ? where principal = ? and key = ?";
+        let values = [status.into(), etag.into(), location.into(), body.into(), ticket.principal.clone().into(), ticket.key.clone().into()];
+        self.transaction.execute_raw(sql(&self.transaction, text, values)).await?;
+        Ok(())
+    }
+
+    /// Commits without an answer.
+    pub async fn commit(self) -> Outcome<()> {
+        let touched = self.touches_catalogue.load(Ordering::Relaxed);
+        if touched {
+            let text = "update catalogue_version set version = version + 1";
+            self.transaction.execute_raw(sql(&self.transaction, text, [])).await?;
+        }
+        self.transaction.commit().await?;
+        if touched {
+            self.app.reread_catalogue_version().await;
+        }
+        if self.has_jobs.load(Ordering::Relaxed) {
+            self.app.jobs_due.notify_one();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Actors and their roles; password and e-mail rules.
+
+use poem_openapi::Enum;
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{fault::{FieldFault, field, say}, values::Language};
+
+/// A role within one SME.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum SmeRole {
+    Owner,
+    Staff,
+}
+
+/// A role within one agency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum AgencyRole {
+    Officer,
+    Mentor,
+    Coordinator,
+    Curator,
+    Head,
+}
+
+/// A signed-in person with all memberships.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    pub user_id: Uuid,
+    pub session_id: Uuid,
+    pub email: String,
+    pub display_name: String,
+    pub locale: Language,
+    /// Runs the platform; sees all, but does not act for SMEs.
+    pub is_operator: bool,
+    pub smes: Vec<(Uuid, SmeRole)>,
+    pub agencies: Vec<(Uuid, AgencyRole)>,
+}
+
+/// Shortest password that is taken; NIST SP 800-63B asks for length, not for kinds of characters.
+pub const SHORTEST_PASSWORD: usize = 12;
+
+/// Complains about a password that is too short, or so long that hashing it is an attack.
+pub fn check_password(password: &str, pointer: &str, faults: &mut Vec<FieldFault>) {
+    let length = password.chars().count();
+    if !(SHORTEST_PASSWORD..=200).contains(&length) {
+        faults.push(field(pointer, "password_length", say("Panjang 12–200 karakter.", "12 to 200 characters.")));
+    }
+}
+
+/// The e-mail as it is stored; complains unless it has the shape `name@domain`.
+pub fn check_email(email: &str, pointer: &str, faults: &mut Vec<FieldFault>) -> String {
+    let email = email.trim().to_lowercase();
+    let shaped = email.split_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty() && domain.len() > 2 && domain.contains('.') && !domain.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
+    });
+    if !shaped || email.len() > 254 || email.chars().any(char::is_whitespace) {
+        faults.push(field(pointer, "bad_email", say("Bukan alamat surel.", "Not an e-mail address.")));
+    }
+    email
+}

@@ -1,0 +1,147 @@
+//! Who may do what: the permission table of product.md 3.8 as data, and the permits it hands out.
+//!
+//! A use case asks for a [`Permit`] of its action. Only [`permit`] makes one, from an actor and the
+//! scope of the target, so that an operation without a permission does not compile.
+
+use std::marker::PhantomData;
+
+use uuid::Uuid;
+
+use super::model::{Actor, AgencyRole, SmeRole};
+use crate::fault::{FORBIDDEN, Fault, Outcome, say};
+
+/// How an actor stands to a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    Sme(SmeRole),
+    Agency(AgencyRole),
+    Operator,
+}
+
+/// Something that needs permission.
+pub trait Action {
+    /// Who may.
+    const MAY: &'static [Relation];
+    /// Whether everybody may know that the target exists, so that a refusal says 403 rather than 404.
+    const TARGET_IS_PUBLIC: bool = false;
+}
+
+const OWNER: Relation = Relation::Sme(SmeRole::Owner);
+const STAFF: Relation = Relation::Sme(SmeRole::Staff);
+const OFFICER: Relation = Relation::Agency(AgencyRole::Officer);
+const MENTOR: Relation = Relation::Agency(AgencyRole::Mentor);
+const COORDINATOR: Relation = Relation::Agency(AgencyRole::Coordinator);
+const CURATOR: Relation = Relation::Agency(AgencyRole::Curator);
+const HEAD: Relation = Relation::Agency(AgencyRole::Head);
+const OPERATOR: Relation = Relation::Operator;
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident $(($public:ident))? [$($who:expr),*];)*) => {
+        $($(#[$doc])* pub struct $name;
+        impl Action for $name {
+            const MAY: &'static [Relation] = &[$($who),*];
+            $(const TARGET_IS_PUBLIC: bool = stringify!($public).len() > 0;)?
+        })*
+    };
+}
+
+actions! {
+    /// Read an SME's workspace: profile, products of every status, photos.
+    ReadSme [OWNER, STAFF, OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR];
+    /// Edit the profile; staff may, members they may not touch.
+    EditSme [OWNER, STAFF, OPERATOR];
+    /// Invite, remove and re-role members.
+    ManageMembers [OWNER, OPERATOR];
+    /// Verify, reject, suspend an SME.
+    ReviewSme [OFFICER, COORDINATOR, HEAD, OPERATOR];
+    /// Create, edit, submit, pause, archive products and their photos.
+    EditProduct [OWNER, STAFF];
+    /// Approve, send back, reject, suspend products.
+    ReviewProduct [OFFICER, MENTOR, COORDINATOR, HEAD, OPERATOR];
+    /// Create and run exhibitions.
+    ManageExhibition (public) [COORDINATOR, HEAD];
+    /// Read exhibitions that are not announced yet, and exhibitors of all.
+    ReadExhibition [OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR];
+    /// Add and change line-up items of one's own SME.
+    EditLineup [OWNER, STAFF];
+    /// Take an item out of the line-up.
+    RemoveLineup [OWNER, STAFF, COORDINATOR];
+    /// Invite and remove agency staff.
+    ManageStaff [HEAD, OPERATOR];
+    /// Read an agency: staff, programmes, groups.
+    ReadAgency [OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR];
+    /// Create agencies.
+    CreateAgency [OPERATOR];
+    /// Read the audit trail of an SME and what it owns.
+    ReadAudit [OWNER, OFFICER, MENTOR, COORDINATOR, HEAD, OPERATOR];
+    /// What every signed-in person may do for themselves.
+    OwnAccount [];
+}
+
+/// Proof that the policy allowed `A`, and for whom.
+pub struct Permit<A> {
+    by: Uuid,
+    on_behalf_of: Option<Uuid>,
+    action: PhantomData<A>,
+}
+
+impl<A> Permit<A> {
+    /// The person who acts.
+    pub fn by(&self) -> Uuid {
+        self.by
+    }
+
+    /// The SME for which somebody from outside it acts.
+    pub fn on_behalf_of(&self) -> Option<Uuid> {
+        self.on_behalf_of
+    }
+}
+
+/// What a target belongs to.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    pub sme: Option<Uuid>,
+    pub agencies: Vec<Uuid>,
+}
+
+impl Scope {
+    pub fn agency(agency: Uuid) -> Self {
+        Self { sme: None, agencies: vec![agency] }
+    }
+}
+
+/// All relations of `actor` to `scope`.
+fn relations(actor: &Actor, scope: &Scope) -> Vec<Relation> {
+    let own = actor.smes.iter().filter(|(sme, _)| scope.sme == Some(*sme)).map(|(_, role)| Relation::Sme(*role));
+    let office = actor.agencies.iter().filter(|(agency, _)| scope.agencies.contains(agency)).map(|(_, role)| Relation::Agency(*role));
+    own.chain(office).chain(actor.is_operator.then_some(Relation::Operator)).collect()
+}
+
+/// The permit of `actor` for `A` on `scope`. A stranger learns nothing: 404; who may know of the target but
+/// not do this: 403.
+pub fn permit<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>> {
+    let relations = relations(actor, scope);
+    if relations.iter().any(|relation| A::MAY.contains(relation)) {
+        let inside = scope.sme.is_some_and(|sme| actor.smes.iter().any(|(own, _)| *own == sme));
+        return Ok(Permit { by: actor.user_id, on_behalf_of: scope.sme.filter(|_| !inside), action: PhantomData });
+    }
+    if A::TARGET_IS_PUBLIC || !relations.is_empty() {
+        return Err(Fault::new(&FORBIDDEN).detail(say("Peran Anda tidak mengizinkan ini.", "Your role does not allow this.")));
+    }
+    Err(Fault::not_found())
+}
+
+/// For an action that has no target yet, such as creating one: 403 rather than 404.
+pub fn permit_new<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>> {
+    permit(actor, scope).map_err(|_| Fault::new(&FORBIDDEN).detail(say("Peran Anda tidak mengizinkan ini.", "Your role does not allow this.")))
+}
+
+/// Everybody's permit for their own account.
+pub fn own_account(actor: &Actor) -> Permit<OwnAccount> {
+    Permit { by: actor.user_id, on_behalf_of: None, action: PhantomData }
+}
+
+/// A permit of the service itself, for the demo seed and the command line, where nobody has signed in.
+pub(crate) fn system<A: Action>(by: Uuid) -> Permit<A> {
+    Permit { by, on_behalf_of: None, action: PhantomData }
+}

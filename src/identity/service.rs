@@ -1,0 +1,257 @@
+//! Signing in and out, and making people.
+
+use std::sync::LazyLock;
+
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
+    password_hash::{SaltString, rand_core::OsRng},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Duration, Utc};
+use rand::{Rng, RngCore};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{model::{Actor, check_email, check_password}, policy::Permit, store::{self, Target}};
+use crate::{
+    app::App,
+    fault::{BAD_CREDENTIALS, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
+    http::work::{Work, hex},
+    platform::clock::now,
+    values::{Language, check_text},
+};
+
+/// A session ends after this time, used or not.
+const SESSION: Duration = Duration::days(30);
+/// Failures within this window count.
+const WINDOW: Duration = Duration::minutes(15);
+/// Per account and address together, so that a stranger's guesses don't lock the owner out elsewhere.
+const MOST_FAILURES: i64 = 10;
+/// Per address, over all accounts.
+const MOST_FAILURES_OF_ADDRESS: i64 = 100;
+
+/// OWASP's second recommended setting for Argon2id: 19 MiB, 2 passes, 1 lane.
+static ARGON2: LazyLock<Argon2<'static>> = LazyLock::new(|| {
+    let params = Params::new(19 * 1024, 2, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+});
+
+/// Verified where the account is unknown, so that both cases take the same time.
+static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody has this password").unwrap_or_default());
+
+fn hash_now(password: &str) -> Outcome<String> {
+    let salt = SaltString::generate(&mut OsRng);
+    let hash = ARGON2.hash_password(password.as_bytes(), &salt);
+    Ok(hash.map_err(|error| Fault::internal(anyhow::anyhow!("argon2: {error}")))?.to_string())
+}
+
+/// Hashes a password away from the request threads.
+pub async fn hash_password(password: String) -> Outcome<String> {
+    tokio::task::spawn_blocking(move || hash_now(&password)).await.map_err(Fault::internal)?
+}
+
+async fn verify(hash: String, password: String) -> Outcome<bool> {
+    let check = move || {
+        let hash = if hash.is_empty() { NOBODY.clone() } else { hash };
+        PasswordHash::new(&hash).is_ok_and(|parsed| ARGON2.verify_password(password.as_bytes(), &parsed).is_ok())
+    };
+    tokio::task::spawn_blocking(check).await.map_err(Fault::internal)
+}
+
+/// A token of 256 random bits, and the hash that is stored of it.
+pub fn new_token() -> (String, String) {
+    let mut bytes = [0_u8; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let hash = token_hash(&token);
+    (token, hash)
+}
+
+pub fn token_hash(token: &str) -> String {
+    hex(&Sha256::digest(token.as_bytes()))
+}
+
+/// Who holds `token`. The look-up is by hash, so comparing takes no secret-dependent time.
+pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
+    let reader = app.database.reader();
+    let owner = store::session_owner(reader, &token_hash(token)).await?.ok_or_else(|| Fault::new(&UNAUTHENTICATED))?;
+    let (smes, agencies) = store::memberships(reader, owner.user_id).await?;
+    if now() - owner.last_seen_at > Duration::hours(1) {
+        let work = Work::begin(app, "session").await?;
+        store::touch_session(work.db(), owner.session_id).await?;
+        work.commit().await?;
+    }
+    Ok(Actor {
+        user_id: owner.user_id,
+        session_id: owner.session_id,
+        email: owner.email,
+        display_name: owner.display_name,
+        locale: if owner.locale == "en" { Language::En } else { Language::Id },
+        is_operator: owner.is_operator == 1,
+        smes, agencies,
+    })
+}
+
+/// A fresh session.
+pub struct SignedIn {
+    pub token: String,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Checks e-mail and password, and opens a session. Ten failures of one account from one address, or a
+/// hundred from one address, within 15 minutes answer 429.
+pub async fn sign_in(app: &App, email: &str, password: String, address: &str, user_agent: &str) -> Outcome<SignedIn> {
+    let email = email.trim().to_lowercase();
+    let (account, address) = (token_hash(&format!("{email} {address}")), token_hash(address));
+    let reader = app.database.reader();
+    let since = now() - WINDOW;
+    if store::failures_since(reader, &account, since).await? >= MOST_FAILURES
+        || store::failures_since(reader, &address, since).await? >= MOST_FAILURES_OF_ADDRESS
+    {
+        let detail = say("Coba lagi beberapa menit lagi.", "Try again in a few minutes.");
+        return Err(Fault::new(&THROTTLED).retry_after(300).detail(detail));
+    }
+    let user = store::user_by_email(reader, &email).await?.filter(|user| user.status == "active");
+    let hash = user.as_ref().map(|user| user.password_hash.clone()).unwrap_or_default();
+    let matches = verify(hash, password).await?;
+    let work = Work::begin(app, "sign-in").await?;
+    let Some(user) = user.filter(|_| matches) else {
+        store::record_failure(work.db(), &account).await?;
+        store::record_failure(work.db(), &address).await?;
+        work.commit().await?;
+        return Err(Fault::new(&BAD_CREDENTIALS));
+    };
+    let (token, hash) = new_token();
+    let expires_at = now() + SESSION;
+    let user_agent: String = user_agent.chars().take(200).collect();
+    store::insert_session(work.db(), store::NewSession { user: user.id, token_hash: &hash, user_agent: &user_agent, expires_at }).await?;
+    work.commit().await?;
+    Ok(SignedIn { token, expires_at })
+}
+
+/// A person to be made.
+pub struct NewUser {
+    pub email: String,
+    pub display_name: String,
+    pub password: String,
+    pub locale: Language,
+    pub is_operator: bool,
+}
+
+/// Makes a user; the e-mail must be new.
+pub async fn create_user(work: &Work, new: NewUser) -> Outcome<Uuid> {
+    let mut faults = Vec::new();
+    let email = check_email(&new.email, "/email", &mut faults);
+    check_text(&new.display_name, "/display_name", 120, &mut faults);
+    check_password(&new.password, "/password", &mut faults);
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    let id = Uuid::now_v7();
+    let user = store::user::ActiveModel {
+        id: Set(id),
+        email: Set(email),
+        display_name: Set(new.display_name),
+        locale: Set(if new.locale == Language::En { "en" } else { "id" }.into()),
+        password_hash: Set(hash_password(new.password).await?),
+        is_operator: Set(i64::from(new.is_operator)),
+        status: Set("active".into()),
+        created_at: Set(now()),
+    };
+    user.insert(work.db()).await?;
+    Ok(id)
+}
+
+/// A person made from the command line.
+pub async fn create_account(app: &App, new: NewUser) -> Outcome<Uuid> {
+    let work = Work::begin(app, "command-line").await?;
+    let id = create_user(&work, new).await?;
+    work.commit().await?;
+    Ok(id)
+}
+
+/// Twenty random letters and digits: about 119 bits.
+pub fn random_password() -> String {
+    let mut rng = rand::rng();
+    (0..20).map(|_| char::from(rng.sample(rand::distr::Alphanumeric))).collect()
+}
+
+/// Sets and answers a new random password, and ends all sessions of the person.
+pub async fn reset_password(app: &App, email: &str) -> Outcome<String> {
+    let work = Work::begin(app, "command-line").await?;
+    let user = store::user_by_email(work.db(), &email.trim().to_lowercase()).await?.ok_or_else(Fault::not_found)?;
+    let password = random_password();
+    store::set_password(work.db(), user.id, &hash_password(password.clone()).await?).await?;
+    work.commit().await?;
+    Ok(password)
+}
+
+/// An invitation is open for this long.
+const OPEN: Duration = Duration::days(14);
+
+/// An invitation as it is made; the token is shown this once.
+pub struct Invited {
+    pub id: Uuid,
+    pub token: String,
+    pub email: String,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Invites a person by e-mail; whoever holds the token may accept it, once.
+pub async fn invite<A>(work: &Work, permit: &Permit<A>, target: Target, email: &str, role: &str) -> Outcome<Invited> {
+    let mut faults = Vec::new();
+    let email = check_email(email, "/email", &mut faults);
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    let ((token, token_hash), expires_at) = (new_token(), now() + OPEN);
+    let new = store::NewInvitation { target, email: &email, role, token_hash: &token_hash, invited_by: permit.by(), expires_at };
+    let id = store::insert_invitation(work.db(), new).await?;
+    let (entity, entity_id) = match target {
+        Target::Sme(id) => ("sme", id),
+        Target::Agency(id) => ("agency", id),
+    };
+    work.audit(permit, "invite", entity, entity_id, json!({ "invitation": id, "role": role }), None).await?;
+    Ok(Invited { id, token, email, expires_at })
+}
+
+/// Who accepts: a new person, or one who proves to be the person invited.
+pub struct Acceptance {
+    pub token: String,
+    pub display_name: Option<String>,
+    pub password: String,
+}
+
+/// Accepts an invitation and signs in. A person who has an account keeps it and its password.
+pub async fn accept_invitation(app: &App, acceptance: Acceptance, address: &str, user_agent: &str) -> Outcome<SignedIn> {
+    let hash = token_hash(&acceptance.token);
+    let unknown = || Fault::invalid_field("/token", "unknown", say("Undangan tidak berlaku lagi.", "The invitation is not valid any more."));
+    let invitation = store::invitation_by_token(app.database.reader(), &hash).await?.ok_or_else(unknown)?;
+    let known = store::user_by_email(app.database.reader(), &invitation.email).await?;
+    // An account proves itself by signing in, with all the limits that has.
+    let proof = match &known {
+        Some(_) => Some(sign_in(app, &invitation.email, acceptance.password.clone(), address, user_agent).await?),
+        None => None,
+    };
+    let work = Work::begin(app, "invitation").await?;
+    if !store::close_invitation(work.db(), invitation.id, true).await? {
+        return Err(unknown());
+    }
+    let user = match known {
+        Some(user) => user.id,
+        None => {
+            let display_name = acceptance.display_name.unwrap_or_default();
+            let new = NewUser { email: invitation.email.clone(), display_name, password: acceptance.password.clone(), locale: Language::Id, is_operator: false };
+            create_user(&work, new).await?
+        }
+    };
+    let target = invitation.sme_id.map(Target::Sme).or(invitation.agency_id.map(Target::Agency)).ok_or_else(unknown)?;
+    store::add_member(work.db(), target, user, &invitation.role).await?;
+    work.commit().await?;
+    match proof {
+        Some(session) => Ok(session),
+        None => sign_in(app, &invitation.email, acceptance.password, address, user_agent).await,
+    }
+}

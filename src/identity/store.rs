@@ -1,0 +1,300 @@
+//! SQL of users, sessions and memberships.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, entity::prelude::*};
+use uuid::Uuid;
+
+use super::model::{AgencyRole, SmeRole};
+use crate::{fault::Outcome, platform::{clock::now, database::sql}};
+
+pub mod user {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "users")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub email: String,
+        pub display_name: String,
+        pub locale: String,
+        pub password_hash: String,
+        pub is_operator: i64,
+        pub status: String,
+        pub created_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub async fn user_by_email(connection: &impl ConnectionTrait, email: &str) -> Outcome<Option<user::Model>> {
+    Ok(user::Entity::find().filter(user::Column::Email.eq(email)).one(connection).await?)
+}
+
+#[derive(FromQueryResult)]
+pub struct SessionOwner {
+    pub session_id: Uuid,
+    pub user_id: Uuid,
+    pub email: String,
+    pub display_name: String,
+    pub locale: String,
+    pub is_operator: i64,
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// The live session with this token hash, and whose it is.
+pub async fn session_owner(connection: &impl ConnectionTrait, token_hash: &str) -> Outcome<Option<SessionOwner>> {
+    let text = "select s.id as session_id, s.last_seen_at, u.id as user_id, u.email, u.display_name, u.locale, u.is_operator \
+                from sessions s join users u on u.id = s.user_id \
+                where s.token_hash = ? and s.revoked_at is null and s.expires_at > ? and u.status = 'active'";
+    let row = connection.query_one_raw(sql(connection, text, [token_hash.into(), now().into()])).await?;
+    Ok(row.map(|row| SessionOwner::from_query_result(&row, "")).transpose()?)
+}
+
+#[derive(FromQueryResult)]
+struct Membership {
+    kind: String,
+    scope_id: Uuid,
+    role: String,
+}
+
+/// All memberships of a user, in one statement.
+pub async fn memberships(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<(Vec<(Uuid, SmeRole)>, Vec<(Uuid, AgencyRole)>)> {
+    let text = "select 'sme' as kind, sme_id as scope_id, role from sme_memberships where user_id = ? \
+                union all select 'agency', agency_id, role from agency_members where user_id = ?";
+    let rows = connection.query_all_raw(sql(connection, text, [user.into(), user.into()])).await?;
+    let (mut smes, mut agencies) = (Vec::new(), Vec::new());
+    for row in &rows {
+        let membership = Membership::from_query_result(row, "")?;
+        if membership.kind == "sme" {
+            smes.push((membership.scope_id, role(&membership.role)?));
+        } else {
+            agencies.push((membership.scope_id, role(&membership.role)?));
+        }
+    }
+    Ok((smes, agencies))
+}
+
+fn role<R: ActiveEnum<Value = String>>(name: &String) -> Result<R, DbErr> {
+    R::try_from_value(name)
+}
+
+pub async fn touch_session(connection: &impl ConnectionTrait, session: Uuid) -> Outcome<()> {
+    let text = "update sessions set last_seen_at = ? where id = ?";
+    connection.execute_raw(sql(connection, text, [now().into(), session.into()])).await?;
+    Ok(())
+}
+
+pub struct NewSession<'a> {
+    pub user: Uuid,
+    pub token_hash: &'a str,
+    pub user_agent: &'a str,
+    pub expires_at: DateTime<Utc>,
+}
+
+pub async fn insert_session(connection: &impl ConnectionTrait, session: NewSession<'_>) -> Outcome<Uuid> {
+    let id = Uuid::now_v7();
+    let text = "insert into sessions (id, user_id, token_hash, user_agent, created_at, last_seen_at, expires_at) values (?, ?, ?, ?, ?, ?, ?)";
+    let values = [
+        id.into(), session.user.into(), session.token_hash.into(), session.user_agent.into(), now().into(), now().into(),
+        session.expires_at.into(),
+    ];
+    connection.execute_raw(sql(connection, text, values)).await?;
+    Ok(id)
+}
+
+#[derive(FromQueryResult)]
+pub struct SessionRow {
+    pub id: Uuid,
+    pub user_agent: String,
+    pub created_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The live sessions of a user, newest first.
+pub async fn sessions(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<Vec<SessionRow>> {
+    let text = "select id, user_agent, created_at, last_seen_at, expires_at from sessions \
+                where user_id = ? and revoked_at is null and expires_at > ? order by id desc limit 100";
+    let rows = connection.query_all_raw(sql(connection, text, [user.into(), now().into()])).await?;
+    Ok(rows.iter().map(|row| SessionRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// True where there was such a live session of the user.
+pub async fn revoke_session(connection: &impl ConnectionTrait, user: Uuid, session: Uuid) -> Outcome<bool> {
+    let text = "update sessions set revoked_at = ? where id = ? and user_id = ? and revoked_at is null";
+    let result = connection.execute_raw(sql(connection, text, [now().into(), session.into(), user.into()])).await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// Failures of `subject` (an account or an address) since `since`.
+pub async fn failures_since(connection: &impl ConnectionTrait, subject: &str, since: DateTime<Utc>) -> Outcome<i64> {
+    let text = "select count(*) as n from sign_in_failures where subject = ? and at > ?";
+    let row = connection.query_one_raw(sql(connection, text, [subject.into(), since.into()])).await?;
+    Ok(row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0))
+}
+
+pub async fn record_failure(connection: &impl ConnectionTrait, subject: &str) -> Outcome<()> {
+    let forget = "delete from sign_in_failures where at < ?";
+    connection.execute_raw(sql(connection, forget, [(now() - chrono::Duration::hours(1)).into()])).await?;
+    let text = "insert into sign_in_failures (id, subject, at) values (?, ?, ?)";
+    connection.execute_raw(sql(connection, text, [Uuid::now_v7().into(), subject.into(), now().into()])).await?;
+    Ok(())
+}
+
+/// Sets a password hash and ends every session of the user.
+pub async fn set_password(connection: &impl ConnectionTrait, user: Uuid, hash: &str) -> Outcome<()> {
+    connection.execute_raw(sql(connection, "update users set password_hash = ? where id = ?", [hash.into(), user.into()])).await?;
+    let end = "update sessions set revoked_at = ? where user_id = ? and revoked_at is null";
+    connection.execute_raw(sql(connection, end, [now().into(), user.into()])).await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+pub struct InvitationRow {
+    pub id: Uuid,
+    pub sme_id: Option<Uuid>,
+    pub agency_id: Option<Uuid>,
+    pub email: String,
+    pub role: String,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Where an invitation leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    Sme(Uuid),
+    Agency(Uuid),
+}
+
+impl Target {
+    /// As the two columns of `invitations`.
+    fn columns(self) -> (Option<Uuid>, Option<Uuid>) {
+        match self {
+            Self::Sme(id) => (Some(id), None),
+            Self::Agency(id) => (None, Some(id)),
+        }
+    }
+}
+
+pub struct NewInvitation<'a> {
+    pub target: Target,
+    pub email: &'a str,
+    pub role: &'a str,
+    pub token_hash: &'a str,
+    pub invited_by: Uuid,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Adds an open invitation; one that ran out makes room for it.
+pub async fn insert_invitation(connection: &impl ConnectionTrait, new: NewInvitation<'_>) -> Outcome<Uuid> {
+    let expire = "update invitations set revoked_at = ? where email = ? and accepted_at is null and revoked_at is null and expires_at < ?";
+    connection.execute_raw(sql(connection, expire, [now().into(), new.email.into(), now().into()])).await?;
+    let (id, (sme, agency)) = (Uuid::now_v7(), new.target.columns());
+    let text = "insert into invitations (id, sme_id, agency_id, email, role, token_hash, invited_by, created_at, expires_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let values = [
+        id.into(), sme.into(), agency.into(), new.email.into(), new.role.into(), new.token_hash.into(), new.invited_by.into(),
+        now().into(), new.expires_at.into(),
+    ];
+    connection.execute_raw(sql(connection, text, values)).await?;
+    Ok(id)
+}
+
+const INVITATION: &str = "select id, sme_id, agency_id, email, role, expires_at from invitations where accepted_at is null and revoked_at is null and";
+
+/// Open invitations of a target, newest first.
+pub async fn invitations(connection: &impl ConnectionTrait, target: Target) -> Outcome<Vec<InvitationRow>> {
+    let (column, id) = match target {
+        Target::Sme(id) => ("sme_id", id),
+        Target::Agency(id) => ("agency_id", id),
+    };
+    let text = format!("{INVITATION} {column} = ? and expires_at > ? order by id desc limit 200");
+    let rows = connection.query_all_raw(sql(connection, &text, [id.into(), now().into()])).await?;
+    Ok(rows.iter().map(|row| InvitationRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+pub async fn invitation(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<InvitationRow>> {
+    let row = connection.query_one_raw(sql(connection, &format!("{INVITATION} id = ?"), [id.into()])).await?;
+    Ok(row.map(|row| InvitationRow::from_query_result(&row, "")).transpose()?)
+}
+
+pub async fn invitation_by_token(connection: &impl ConnectionTrait, token_hash: &str) -> Outcome<Option<InvitationRow>> {
+    let text = format!("{INVITATION} token_hash = ? and expires_at > ?");
+    let row = connection.query_one_raw(sql(connection, &text, [token_hash.into(), now().into()])).await?;
+    Ok(row.map(|row| InvitationRow::from_query_result(&row, "")).transpose()?)
+}
+
+/// Marks an open invitation as used; true for the one caller that did.
+pub async fn close_invitation(connection: &impl ConnectionTrait, id: Uuid, accepted: bool) -> Outcome<bool> {
+    let column = if accepted { "accepted_at" } else { "revoked_at" };
+    let text = format!("update invitations set {column} = ? where id = ? and accepted_at is null and revoked_at is null");
+    Ok(connection.execute_raw(sql(connection, &text, [now().into(), id.into()])).await?.rows_affected() == 1)
+}
+
+/// Makes a user a member of an SME or of an agency's staff.
+pub async fn add_member(connection: &impl ConnectionTrait, target: Target, user: Uuid, role: &str) -> Outcome<()> {
+    let (text, id) = match target {
+        Target::Sme(id) => ("insert into sme_memberships (sme_id, user_id, role, created_at) values (?, ?, ?, ?)", id),
+        Target::Agency(id) => ("insert into agency_members (agency_id, user_id, role, created_at) values (?, ?, ?, ?)", id),
+    };
+    connection.execute_raw(sql(connection, text, [id.into(), user.into(), role.into(), now().into()])).await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+pub struct MemberRow {
+    pub user_id: Uuid,
+    pub display_name: String,
+    pub email: String,
+    pub role: String,
+}
+
+pub async fn members(connection: &impl ConnectionTrait, target: Target) -> Outcome<Vec<MemberRow>> {
+    let (table, column, id) = match target {
+        Target::Sme(id) => ("sme_memberships", "sme_id", id),
+        Target::Agency(id) => ("agency_members", "agency_id", id),
+    };
+    let text = format!(
+        "select u.id as user_id, u.display_name, u.email, m.role from {table} m join users u on u.id = m.user_id \
+         where m.{column} = ? order by u.id, m.role limit 500"
+    );
+    let rows = connection.query_all_raw(sql(connection, &text, [id.into()])).await?;
+    Ok(rows.iter().map(|row| MemberRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// True where there was such a membership. The database keeps the last owner.
+pub async fn remove_member(connection: &impl ConnectionTrait, target: Target, user: Uuid) -> Outcome<bool> {
+    let (text, id) = match target {
+        Target::Sme(id) => ("delete from sme_memberships where sme_id = ? and user_id = ?", id),
+        Target::Agency(id) => ("delete from agency_members where agency_id = ? and user_id = ?", id),
+    };
+    Ok(connection.execute_raw(sql(connection, text, [id.into(), user.into()])).await?.rows_affected() > 0)
+}
+
+#[derive(FromQueryResult)]
+pub struct AgencyRow {
+    pub id: Uuid,
+    pub name: String,
+    pub kind: String,
+    pub regency_code: Option<String>,
+    pub time_zone: String,
+}
+
+pub async fn agencies(connection: &impl ConnectionTrait) -> Outcome<Vec<AgencyRow>> {
+    let text = "select id, name, kind, regency_code, time_zone from agencies order by id limit 1000";
+    let rows = connection.query_all_raw(sql(connection, text, [])).await?;
+    Ok(rows.iter().map(|row| AgencyRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+pub async fn insert_agency(connection: &impl ConnectionTrait, agency: &AgencyRow) -> Outcome<()> {
+    let text = "insert into agencies (id, name, kind, regency_code, time_zone, created_at) values (?, ?, ?, ?, ?, ?)";
+    let values = [
+        agency.id.into(), agency.name.clone().into(), agency.kind.clone().into(), agency.regency_code.clone().into(),
+        agency.time_zone.clone().into(), now().into(),
+    ];
+    connection.execute_raw(sql(connection, text, values)).await?;
+    Ok(())
+}

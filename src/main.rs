@@ -1,0 +1,230 @@
+//! The command line of Etalase.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use etalase::{app::App, config::Config, demo, identity, media::fsck, platform::database::Database, reference, routes, values::Language};
+use poem::{Server, listener::{Acceptor, Listener, TcpListener}};
+use tracing_subscriber::EnvFilter;
+
+/// The shop window of a trade office and its mentored small businesses.
+///
+/// Without a command it serves on 127.0.0.1:8080 with an embedded database and bucket in ./data, and with demo
+/// data unless --no-demo is given.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args)]
+struct Settings {
+    /// A TOML file with settings; ETALASE_* variables and flags go before it.
+    #[arg(long, global = true, env = "ETALASE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder of the embedded database and bucket.
+    #[arg(long, global = true)]
+    data_dir: Option<String>,
+    /// Address to listen on.
+    #[arg(long, global = true)]
+    listen: Option<String>,
+    /// sqlite:… or postgres:…
+    #[arg(long, global = true)]
+    database_url: Option<String>,
+    /// Neither demo data nor demo accounts.
+    #[arg(long, global = true, conflicts_with = "demo")]
+    no_demo: bool,
+    /// Demo data and accounts, also on PostgreSQL.
+    #[arg(long, global = true)]
+    demo: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (the default).
+    Serve,
+    /// The schema of the database.
+    Migrate {
+        #[command(subcommand)]
+        what: Migrate,
+    },
+    /// Write the OpenAPI document to standard output.
+    Openapi,
+    /// Put the demo data in, once, and print its accounts.
+    Seed {
+        /// Required, so that nobody seeds by accident.
+        #[arg(long = "with-accounts", required = true)]
+        with_accounts: bool,
+    },
+    /// People who may sign in.
+    User {
+        #[command(subcommand)]
+        what: User,
+    },
+    /// Compare database and bucket; report, and with --fix repair.
+    Fsck {
+        #[arg(long)]
+        fix: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Migrate {
+    /// Bring the schema up to this program's.
+    Up,
+    /// Say whether there is something to do.
+    Status,
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Create a person; the password is printed.
+    Create {
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        name: String,
+        /// May run the platform: create agencies, invite their heads.
+        #[arg(long)]
+        operator: bool,
+    },
+    /// Set a new random password, print it, and end all sessions.
+    ResetPassword {
+        #[arg(long)]
+        email: String,
+    },
+}
+
+impl Settings {
+    fn load(&self) -> anyhow::Result<Config> {
+        let mut overrides = Vec::new();
+        for (key, value) in [("data_dir", &self.data_dir), ("listen", &self.listen), ("database_url", &self.database_url)] {
+            overrides.extend(value.clone().map(|value| (key, value)));
+        }
+        if self.no_demo || self.demo {
+            overrides.push(("demo", self.demo.to_string()));
+        }
+        Config::load(self.config.as_deref(), &overrides)
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,s3s=warn,poem=warn,sea_orm_migration=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if matches!(cli.command, Some(Command::Openapi)) {
+        println!("{}", serde_json::to_string_pretty(&routes::document())?);
+        return Ok(());
+    }
+    let config = cli.settings.load()?;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config).await,
+        Command::Openapi => Ok(()),
+        Command::Migrate { what } => migrate(&config, &what).await,
+        Command::Seed { .. } => seed(config).await,
+        Command::User { what } => user(config, what).await,
+        Command::Fsck { fix } => check(config, fix).await,
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    tracing::info!(?config, "starting");
+    let acceptor = TcpListener::bind(config.listen).into_acceptor().await.with_context(|| format!("listening on {}", config.listen))?;
+    let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied()).context("an address")?;
+    let app = App::start(config).await?;
+    reference::seed(&app).await?;
+    let workers = app.spawn_workers();
+    let accounts = if app.config.demo() { demo::seed(&app).await? } else { Vec::new() };
+    println!("Etalase listens on http://{address}");
+    println!("Documentation:     http://{address}/docs");
+    for account in &accounts {
+        println!("Demo account:      {} / {}", account.email, account.password.as_deref().unwrap_or("(password of the first start)"));
+    }
+    let server = Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(routes::routes(&app), stop_signal(), Some(Duration::from_secs(20)));
+    server.await.context("serving")?;
+    for worker in workers {
+        worker.abort();
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ends on Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    let _ = interrupt.await;
+}
+
+async fn migrate(config: &Config, what: &Migrate) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&config.data_dir)?;
+    let database = Database::connect(config).await?;
+    match what {
+        Migrate::Up => {
+            database.migrate().await?;
+            println!("The schema is up to date.");
+        }
+        Migrate::Status => println!("{} step(s) to be applied.", database.pending_migrations().await?),
+    }
+    Ok(())
+}
+
+async fn seed(config: Config) -> anyhow::Result<()> {
+    let app = App::start(config).await?;
+    reference::seed(&app).await?;
+    let workers = app.spawn_workers();
+    for account in demo::seed(&app).await? {
+        println!("{} / {}", account.email, account.password.as_deref().unwrap_or("(password of the first start)"));
+    }
+    for worker in workers {
+        worker.abort();
+    }
+    Ok(())
+}
+
+async fn user(config: Config, what: User) -> anyhow::Result<()> {
+    let app = App::start(config).await?;
+    let (email, password) = match what {
+        User::Create { email, name, operator } => {
+            let password = identity::service::random_password();
+            let new = identity::service::NewUser { email: email.clone(), display_name: name, password: password.clone(), locale: Language::Id, is_operator: operator };
+            identity::service::create_account(&app, new).await?;
+            (email, password)
+        }
+        User::ResetPassword { email } => {
+            let password = identity::service::reset_password(&app, &email).await?;
+            (email, password)
+        }
+    };
+    println!("{email} / {password}");
+    Ok(())
+}
+
+async fn check(config: Config, fix: bool) -> anyhow::Result<()> {
+    let app = App::start(config).await?;
+    let report = fsck::run(&app, fix).await?;
+    for key in &report.orphans {
+        println!("orphan object {key}{}", if fix { ": deleted" } else { "" });
+    }
+    for id in &report.incomplete {
+        println!("photo {id} lacks objects{}", if fix { ": to be made again at the next start" } else { "" });
+    }
+    if report.is_clean() {
+        println!("Database and bucket agree.");
+    } else if !fix {
+        anyhow::bail!("{} difference(s); run with --fix to repair", report.orphans.len() + report.incomplete.len());
+    }
+    Ok(())
+}

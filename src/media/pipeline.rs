@@ -1,0 +1,242 @@
+//! From the bytes of a phone photo to renditions: decode within limits, turn upright, convert to sRGB,
+//! scale, encode. Nothing but pixels passes, so no metadata can.
+
+use std::io::Cursor;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage, metadata::Orientation};
+use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+
+use super::model::{Format, MOST_PIXELS, MOST_SIDE, WIDTHS};
+
+/// Memory that decoding one photo may take.
+const MOST_MEMORY: u64 = 512 * 1024 * 1024;
+/// Larger profiles are not believed.
+const MOST_PROFILE_BYTES: usize = 4 * 1024 * 1024;
+const WEBP_QUALITY: f32 = 78.0;
+const JPEG_QUALITY: u8 = 80;
+
+/// Why a photo can't be used, as stored in `failure_code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    NotAnImage,
+    TooManyPixels,
+    Damaged,
+}
+
+impl Refusal {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotAnImage => "not_an_image",
+            Self::TooManyPixels => "too_many_pixels",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// One encoded size.
+pub struct Encoded {
+    pub format: Format,
+    pub width: u32,
+    pub height: u32,
+    pub bytes: Vec<u8>,
+}
+
+/// All that is made of a photo.
+pub struct Processed {
+    pub width: u32,
+    pub height: u32,
+    /// ThumbHash, base64.
+    pub placeholder: String,
+    /// `#rrggbb`.
+    pub dominant_color: String,
+    pub renditions: Vec<Encoded>,
+}
+
+/// Reads only the header: the pixel limits hold before anything is decoded.
+pub fn probe(bytes: &[u8]) -> Result<(u32, u32), Refusal> {
+    let decoder = decoder(bytes)?;
+    let (width, height) = decoder.dimensions();
+    if width > MOST_SIDE || height > MOST_SIDE || u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(Refusal::TooManyPixels);
+    }
+    if width == 0 || height == 0 { Err(Refusal::Damaged) } else { Ok((width, height)) }
+}
+
+fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, Refusal> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| Refusal::NotAnImage)?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_MEMORY);
+    reader.limits(limits);
+    if reader.format().is_none() {
+        return Err(Refusal::NotAnImage);
+    }
+    reader.into_decoder().map_err(|error| match error {
+        image::ImageError::Limits(_) => Refusal::TooManyPixels,
+        _ => Refusal::Damaged,
+    })
+}
+
+/// Makes every rendition. Takes up to seconds of processor time: call it on a blocking thread.
+pub fn process(bytes: &[u8]) -> Result<Processed, Refusal> {
+    probe(bytes)?;
+    if bytes.starts_with(b"\xff\xd8") && !jpeg_is_whole(bytes) {
+        return Err(Refusal::Damaged);
+    }
+    let mut decoder = decoder(bytes)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().ok().flatten().filter(|profile| profile.len() <= MOST_PROFILE_BYTES);
+    let decoded = DynamicImage::from_decoder(decoder).map_err(|_| Refusal::Damaged)?;
+    let mut photo = eight_bit(decoded);
+    let turned = matches!(orientation, Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH);
+    let (width, height) = if turned { (photo.height(), photo.width()) } else { (photo.width(), photo.height()) };
+    let widths = rungs(width);
+    let largest = widths.last().copied().unwrap_or(width);
+    // Scaling comes first, so that colours and orientation are worked on at two megapixels instead of twelve.
+    let size = scaled(width, height, largest);
+    photo = resize(&photo, if turned { (size.1, size.0) } else { size });
+    if let Some(profile) = profile {
+        to_srgb(&mut photo, &profile);
+    }
+    photo.apply_orientation(orientation);
+    let mut renditions = Vec::with_capacity(widths.len() * 2);
+    for rung in widths.iter().rev() {
+        let size = scaled(width, height, *rung);
+        if size != (photo.width(), photo.height()) {
+            photo = resize(&photo, size);
+        }
+        renditions.push(webp(&photo)?);
+        renditions.push(jpeg(&photo)?);
+    }
+    let (placeholder, dominant_color) = glance(&photo);
+    Ok(Processed { width, height, placeholder, dominant_color, renditions })
+}
+
+/// The widths below the photo's own, and its own where that is below the widest.
+fn rungs(width: u32) -> Vec<u32> {
+    let mut widths: Vec<u32> = WIDTHS.into_iter().filter(|rung| *rung <= width).collect();
+    if width < WIDTHS[WIDTHS.len() - 1] && !widths.contains(&width) {
+        widths.push(width);
+    }
+    widths
+}
+
+/// The size at `to` pixels wide, never without height.
+fn scaled(width: u32, height: u32, to: u32) -> (u32, u32) {
+    let exact = (u64::from(height) * u64::from(to) + u64::from(width) / 2) / u64::from(width.max(1));
+    (to, u32::try_from(exact).unwrap_or(u32::MAX).max(1))
+}
+
+/// Decoders fill what is missing with grey; a JPEG without its end marker is refused instead.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    bytes.windows(2).rev().any(|pair| pair == b"\xff\xd9") && {
+        // A thumbnail inside EXIF has an end marker too: the last one must follow the last scan.
+        let scan = bytes.windows(2).rposition(|pair| pair == b"\xff\xda");
+        let end = bytes.windows(2).rposition(|pair| pair == b"\xff\xd9");
+        scan.is_some_and(|scan| end.is_some_and(|end| end > scan))
+    }
+}
+
+fn eight_bit(image: DynamicImage) -> DynamicImage {
+    if image.color().has_alpha() { DynamicImage::ImageRgba8(image.into_rgba8()) } else { DynamicImage::ImageRgb8(image.into_rgb8()) }
+}
+
+fn resize(image: &DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
+    if (image.width(), image.height()) == (width, height) {
+        return image.clone();
+    }
+    let mut target = DynamicImage::new(width, height, image.color());
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
+    // Both images have the same pixel type and no empty side, which are the only reasons to fail.
+    let _ = Resizer::new().resize(image, &mut target, &options);
+    target
+}
+
+/// Converts in place; an unreadable profile or one for other than RGB is ignored, as browsers do.
+fn to_srgb(image: &mut DynamicImage, profile: &[u8]) {
+    let Ok(profile) = ColorProfile::new_from_slice(profile) else { return };
+    if profile.color_space != DataColorSpace::Rgb {
+        return;
+    }
+    let srgb = ColorProfile::new_srgb();
+    let layout = if image.color().has_alpha() { Layout::Rgba } else { Layout::Rgb };
+    let Ok(transform) = profile.create_transform_8bit(layout, &srgb, layout, TransformOptions::default()) else { return };
+    let pixels = match image {
+        DynamicImage::ImageRgb8(pixels) => pixels.as_flat_samples_mut().samples,
+        DynamicImage::ImageRgba8(pixels) => pixels.as_flat_samples_mut().samples,
+        _ => return,
+    };
+    let source = pixels.to_vec();
+    let _ = transform.transform(&source, pixels);
+}
+
+fn webp(image: &DynamicImage) -> Result<Encoded, Refusal> {
+    let (width, height) = (image.width(), image.height());
+    let encoder = match image {
+        DynamicImage::ImageRgba8(pixels) => webp::Encoder::from_rgba(pixels, width, height),
+        DynamicImage::ImageRgb8(pixels) => webp::Encoder::from_rgb(pixels, width, height),
+        _ => return Err(Refusal::Damaged),
+    };
+    let bytes = encoder.encode_simple(false, WEBP_QUALITY).map_err(|_| Refusal::Damaged)?.to_vec();
+    Ok(Encoded { format: Format::Webp, width, height, bytes })
+}
+
+fn jpeg(image: &DynamicImage) -> Result<Encoded, Refusal> {
+    let flat = on_white(image);
+    let (width, height) = flat.dimensions();
+    let mut bytes = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, JPEG_QUALITY);
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+    encoder.set_progressive(true);
+    let side = |side: u32| u16::try_from(side).map_err(|_| Refusal::TooManyPixels);
+    encoder.encode(&flat, side(width)?, side(height)?, jpeg_encoder::ColorType::Rgb).map_err(|_| Refusal::Damaged)?;
+    Ok(Encoded { format: Format::Jpeg, width, height, bytes })
+}
+
+/// JPEG has no transparency: what is see-through becomes white.
+fn on_white(image: &DynamicImage) -> RgbImage {
+    let DynamicImage::ImageRgba8(pixels) = image else { return image.to_rgb8() };
+    let mut flat = RgbImage::new(pixels.width(), pixels.height());
+    for (to, from) in flat.pixels_mut().zip(pixels.pixels()) {
+        let alpha = u32::from(from[3]);
+        let mix = |channel: usize| ((u32::from(from[channel]) * alpha + 255 * (255 - alpha) + 127) / 255).min(255) as u8;
+        *to = image::Rgb([mix(0), mix(1), mix(2)]);
+    }
+    flat
+}
+
+/// ThumbHash and mean colour, from a view of at most 100 pixels a side.
+fn glance(image: &DynamicImage) -> (String, String) {
+    let longest = image.width().max(image.height()).max(1);
+    let side = |side: u32| (side * 100 / longest.max(100)).clamp(1, 100);
+    let small = resize(image, (side(image.width()), side(image.height()))).to_rgba8();
+    let hash = thumbhash::rgba_to_thumb_hash(small.width() as usize, small.height() as usize, small.as_raw());
+    let count = u64::from(small.width()) * u64::from(small.height());
+    let mean = |channel: usize| small.pixels().map(|pixel| u64::from(pixel[channel])).sum::<u64>() / count.max(1);
+    (BASE64_STANDARD.encode(hash), format!("#{:02x}{:02x}{:02x}", mean(0), mean(1), mean(2)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_rendition_is_never_wider_than_the_photo_and_never_without_height(width in 1_u32..20_000, height in 1_u32..20_000) {
+            for rung in rungs(width) {
+                let (w, h) = scaled(width, height, rung);
+                prop_assert!(w <= width && h >= 1 && h <= height.max(1));
+            }
+            prop_assert!(!rungs(width).is_empty());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), kind in 0_usize..4) {
+            let magic: [&[u8]; 4] = [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBP"];
+            let _ = process(&[magic[kind], &bytes].concat());
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Use cases of photos: store what was uploaded, attach, delete, publish the result of processing.
+
+use std::path::Path;
+
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    model::{AttachedPhoto, AttachmentPatch, MediaStatus, NewAttachment, Photo, Sniffed, advice, sniff},
+    pipeline::{self, Refusal},
+    store::{self, asset},
+};
+use crate::{
+    app::App,
+    catalogue::model::check_range,
+    fault::{Fault, INVALID, Outcome, UNSUPPORTED_MEDIA, say},
+    http::work::Work,
+    identity::policy::{EditProduct, Permit},
+    platform::{clock::now, jobs::{self, JobKind}},
+};
+
+/// A body that was received whole, in a file of ours.
+pub struct Received<'a> {
+    pub file: &'a Path,
+    pub bytes: u64,
+    pub sha256: String,
+    pub sme: Uuid,
+}
+
+/// The photo that an upload became, and whether it is new.
+pub struct Stored {
+    pub id: Uuid,
+    pub is_new: bool,
+}
+
+/// Where the upload of `asset` is kept, never served.
+pub fn original_key(asset: Uuid) -> String {
+    format!("originals/{asset}")
+}
+
+/// Checks content and size of a received file before anything of it is decoded or stored.
+pub async fn check(file: &Path) -> Outcome<&'static str> {
+    let bytes = tokio::fs::read(file).await.map_err(Fault::unavailable)?;
+    let format = match sniff(&bytes[..bytes.len().min(512)]) {
+        Sniffed::Image(format) => format,
+        Sniffed::Refused(kind) => return Err(Fault::new(&UNSUPPORTED_MEDIA).with("kind", kind.into()).detail(advice(kind))),
+        Sniffed::Unknown => return Err(Fault::new(&UNSUPPORTED_MEDIA).detail(advice(""))),
+    };
+    pipeline::probe(&bytes).map_err(refused)?;
+    Ok(format.to_mime_type())
+}
+
+fn refused(refusal: Refusal) -> Fault {
+    let detail = match refusal {
+        Refusal::TooManyPixels => say("Foto terlalu besar: paling banyak 50 megapiksel.", "The photo is too large: at most 50 megapixels."),
+        _ => say("Berkas rusak atau bukan foto.", "The file is damaged or no photo."),
+    };
+    Fault::new(&INVALID).with("reason", refusal.code().into()).detail(detail)
+}
+
+/// Moves a checked file into the bucket, before the transaction that records it. The same photo of the same
+/// SME is kept once.
+pub async fn put(app: &App, received: &Received<'_>) -> Outcome<Stored> {
+    if let Some(id) = store::by_content(app.database.reader(), received.sme, &received.sha256).await? {
+        return Ok(Stored { id, is_new: false });
+    }
+    let id = Uuid::now_v7();
+    let intent = app.database.begin().await?;
+    jobs::enqueue_later(&intent, JobKind::DeleteMedia, id, chrono::Duration::minutes(10)).await?;
+    intent.commit().await?;
+    app.bucket.put_file(&original_key(id), received.file, received.bytes).await?;
+    Ok(Stored { id, is_new: true })
+}
+
+/// Records what [`put`] stored and asks for its processing.
+pub async fn record(work: &Work, permit: &Permit<EditProduct>, received: &Received<'_>, stored: &Stored, mime: &str) -> Outcome<Photo> {
+    if stored.is_new {
+        let asset = asset::Model {
+            id: stored.id,
+            owner_sme_id: received.sme,
+            sha256: received.sha256.clone(),
+            original_key: original_key(stored.id),
+            mime: mime.to_owned(),
+            bytes: received.bytes as i64,
+            width: None,
+            height: None,
+            status: MediaStatus::Processing,
+            failure_code: None,
+            placeholder: None,
+            dominant_color: None,
+            created_at: now(),
+            updated_at: now(),
+        };
+        store::insert(work.db(), asset).await?;
+        jobs::withdraw(work.db(), JobKind::DeleteMedia, stored.id).await?;
+        work.enqueue(JobKind::ProcessMedia, stored.id).await?;
+        let change = json!({ "sme_id": received.sme, "bytes": received.bytes });
+        work.audit(permit, "upload", "media", stored.id, change, None).await?;
+    }
+    store::photo(work.db(), stored.id).await
+}
+
+/// The photos of a product, in order.
+pub async fn attached(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<AttachedPhoto>> {
+    store::attached(connection, product).await
+}
+
+/// Attaches a photo of `sme` to its product; the first is the primary one.
+pub async fn attach(work: &Work, sme: Uuid, product: Uuid, new: NewAttachment) -> Outcome<()> {
+    let mut faults = Vec::new();
+    new.alt.check("/alt", 300, &mut faults);
+    let asset = store::by_id(work.db(), new.media_id).await?.filter(|asset| asset.owner_sme_id == sme && asset.status != MediaStatus::Deleting);
+    match &asset {
+        None => faults.push(crate::fault::field("/media_id", "unknown", say("Foto tidak dikenal.", "No such photo."))),
+        Some(asset) if asset.status == MediaStatus::Failed => {
+            faults.push(crate::fault::field("/media_id", "failed", say("Foto ini gagal diproses.", "This photo could not be processed.")));
+        }
+        Some(_) => {}
+    }
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    let present = store::attached(work.db(), product).await?;
+    let is_primary = new.is_primary || present.is_empty();
+    if is_primary {
+        store::clear_primary(work.db(), product).await?;
+    }
+    let position = present.last().map_or(0, |last| last.position + 1);
+    store::attach(work.db(), store::Attachment { sme, product, asset: new.media_id, position, is_primary, alt: new.alt }).await
+}
+
+pub async fn edit_attachment(work: &Work, product: Uuid, image: Uuid, patch: AttachmentPatch) -> Outcome<()> {
+    let present = store::attached(work.db(), product).await?;
+    let mut row = present.into_iter().find(|row| row.id == image).ok_or_else(Fault::not_found)?;
+    let mut faults = Vec::new();
+    if let Some(alt) = patch.alt {
+        alt.check("/alt", 300, &mut faults);
+        row.alt = alt;
+    }
+    check_range(patch.focal_x_bp, 0..=10_000, "/focal_x_bp", &mut faults);
+    check_range(patch.focal_y_bp, 0..=10_000, "/focal_y_bp", &mut faults);
+    check_range(patch.position, 0..=1000, "/position", &mut faults);
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    row.focal_x_bp = patch.focal_x_bp.unwrap_or(row.focal_x_bp);
+    row.focal_y_bp = patch.focal_y_bp.unwrap_or(row.focal_y_bp);
+    row.position = patch.position.unwrap_or(row.position);
+    if patch.is_primary == Some(true) && !row.is_primary {
+        store::clear_primary(work.db(), product).await?;
+        row.is_primary = true;
+    }
+    store::update_attachment(work.db(), &row).await
+}
+
+pub async fn detach(work: &Work, product: Uuid, image: Uuid) -> Outcome<()> {
+    let present = store::attached(work.db(), product).await?;
+    let row = present.iter().find(|row| row.id == image).ok_or_else(Fault::not_found)?;
+    store::detach(work.db(), image).await?;
+    if row.is_primary
+        && let Some(next) = present.iter().find(|other| other.id != image)
+    {
+        store::update_attachment(work.db(), &AttachedPhoto { is_primary: true, ..next.clone() }).await?;
+    }
+    Ok(())
+}
+
+/// Marks a photo for deletion; the database refuses while a product uses it.
+pub async fn delete(work: &Work, permit: &Permit<EditProduct>, mut asset: asset::Model) -> Outcome<()> {
+    let id = asset.id;
+    asset.status = MediaStatus::Deleting;
+    store::update(work.db(), asset).await?;
+    work.enqueue(JobKind::DeleteMedia, id).await?;
+    work.audit(permit, "delete", "media", id, json!({}), None).await
+}

@@ -1,0 +1,128 @@
+//! The worker: takes media jobs, one at a time, for as long as the service runs.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{
+    model::{Format, MediaStatus},
+    pipeline::{self, Processed, Refusal},
+    service::original_key,
+    store::{self, NewRendition},
+};
+use crate::{
+    app::App,
+    fault::{Fault, Outcome},
+    http::work::{Work, hex},
+    platform::{bucket::BucketError, jobs::{self, Job, JobKind}},
+    storefront,
+};
+
+/// How often a worker looks for jobs that nobody announced, such as retries.
+const POLL: Duration = Duration::from_secs(2);
+
+/// Runs until the task is aborted.
+pub async fn run(app: App) {
+    loop {
+        match jobs::claim(&app.database).await {
+            Ok(Some(job)) => {
+                // Others may sleep while there is more to do.
+                app.jobs_due.notify_one();
+                work_on(&app, &job).await;
+            }
+            Ok(None) => {
+                let _ = tokio::time::timeout(POLL, app.jobs_due.notified()).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "taking a job");
+                tokio::time::sleep(POLL).await;
+            }
+        }
+    }
+}
+
+async fn work_on(app: &App, job: &Job) {
+    let result = match JobKind::from_name(&job.kind) {
+        Some(JobKind::ProcessMedia) => process(app, job.subject_id).await,
+        Some(JobKind::DeleteMedia) => delete(app, job.subject_id).await,
+        None => Err(Fault::internal(anyhow::anyhow!("unknown kind of job `{}`", job.kind))),
+    };
+    let ended = match result {
+        Ok(()) => jobs::done(&app.database, job).await,
+        Err(fault) => {
+            let cause = fault.cause.as_ref().map(|cause| format!("{cause:#}")).unwrap_or_else(|| fault.to_string());
+            tracing::warn!(job = %job.id, kind = job.kind, attempts = job.attempts, cause, "a job failed");
+            jobs::failed(&app.database, job, &cause).await.map(|dead| if dead { tracing::error!(job = %job.id, "a job is set aside") })
+        }
+    };
+    if let Err(error) = ended {
+        tracing::warn!(%error, "ending a job; its lease will run out");
+    }
+}
+
+/// Makes the renditions of an asset. Doing it twice gives the same objects.
+async fn process(app: &App, id: Uuid) -> Outcome<()> {
+    let Some(asset) = store::by_id(app.database.reader(), id).await? else { return Ok(()) };
+    if asset.status != MediaStatus::Processing {
+        return Ok(());
+    }
+    let original = match app.bucket.get(&asset.original_key).await {
+        Ok(bytes) => bytes,
+        Err(BucketError::NotFound) => return end(app, id, Err(Refusal::Damaged)).await,
+        Err(error) => return Err(error.into()),
+    };
+    let processed = tokio::task::spawn_blocking(move || pipeline::process(&original)).await;
+    // A panic of a decoder is the photo's fault: trying again would panic again.
+    let processed = processed.unwrap_or(Err(Refusal::Damaged));
+    end(app, id, processed).await
+}
+
+async fn end(app: &App, id: Uuid, processed: Result<Processed, Refusal>) -> Outcome<()> {
+    let mut renditions = Vec::new();
+    for encoded in processed.as_ref().map(|processed| processed.renditions.as_slice()).unwrap_or_default() {
+        let hash = hex(&Sha256::digest(&encoded.bytes));
+        let key = format!("img/{}/{}.{}", id.simple(), &hash[..32], encoded.format.extension());
+        let mime = if encoded.format == Format::Webp { "image/webp" } else { "image/jpeg" };
+        app.bucket.put(&key, &encoded.bytes, mime).await?;
+        let (width, height) = (i64::from(encoded.width), i64::from(encoded.height));
+        renditions.push(NewRendition { format: encoded.format, width, height, bytes: encoded.bytes.len() as i64, key });
+    }
+    let work = Work::begin(app, "media-job").await?;
+    let Some(mut asset) = store::by_id(work.db(), id).await? else { return Ok(()) };
+    match processed {
+        Ok(processed) => {
+            asset.status = MediaStatus::Ready;
+            asset.width = Some(i64::from(processed.width));
+            asset.height = Some(i64::from(processed.height));
+            asset.placeholder = Some(processed.placeholder);
+            asset.dominant_color = Some(processed.dominant_color);
+        }
+        Err(refusal) => {
+            asset.status = MediaStatus::Failed;
+            asset.failure_code = Some(refusal.code().into());
+        }
+    }
+    store::replace_renditions(work.db(), id, &renditions).await?;
+    store::update(work.db(), asset).await?;
+    for product in store::users_of(work.db(), id).await? {
+        storefront::service::refresh_product(&work, product).await?;
+    }
+    work.commit().await
+}
+
+/// Removes objects first, rows last: dying in between leaves rows that the next attempt finds.
+async fn delete(app: &App, id: Uuid) -> Outcome<()> {
+    let asset = store::by_id(app.database.reader(), id).await?;
+    if asset.as_ref().is_some_and(|asset| asset.status != MediaStatus::Deleting) {
+        return Ok(());
+    }
+    let (renditions, _) = app.bucket.list(&format!("img/{}/", id.simple()), None).await?;
+    for key in renditions {
+        app.bucket.delete(&key).await?;
+    }
+    app.bucket.delete(&original_key(id)).await?;
+    let work = Work::begin(app, "media-job").await?;
+    store::forget(work.db(), id).await?;
+    work.commit().await
+}

@@ -1,0 +1,134 @@
+//! The bucket: always spoken to over S3, whether it is Garage, AWS or the embedded server.
+
+mod embedded;
+
+use std::{path::Path, time::Duration};
+
+use bytes::Bytes;
+use reqwest::header::CONTENT_LENGTH;
+use s3::{Bucket as S3Bucket, BucketConfiguration, Region, creds::Credentials, error::S3Error};
+use tokio::fs::File;
+use tokio_util::io::ReaderStream;
+
+use crate::{config::Config, fault::Fault};
+
+pub use embedded::EmbeddedServer;
+
+/// Every request to the store ends within this time, so that a dead store fails instead of hanging.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    #[error("no such object")]
+    NotFound,
+    #[error("the bucket is out of reach: {0}")]
+    Unavailable(String),
+    #[error("the bucket refused: {0}")]
+    Refused(String),
+}
+
+impl From<S3Error> for BucketError {
+    fn from(error: S3Error) -> Self {
+        match error {
+            S3Error::HttpFailWithBody(404, _) => Self::NotFound,
+            S3Error::HttpFailWithBody(status, body) => Self::from_status(status, body),
+            S3Error::Reqwest(_) | S3Error::Io(_) | S3Error::HttpFail => Self::Unavailable(error.to_string()),
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
+impl BucketError {
+    fn from_status(status: u16, body: String) -> Self {
+        if status >= 500 { Self::Unavailable(format!("{status} {body}")) } else { Self::Refused(format!("{status} {body}")) }
+    }
+}
+
+impl From<BucketError> for Fault {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::NotFound => Self::not_found(),
+            BucketError::Unavailable(_) => Self::unavailable(error),
+            BucketError::Refused(_) => Self::internal(error),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct Bucket {
+    s3: Box<S3Bucket>,
+    http: reqwest::Client,
+}
+
+impl Bucket {
+    /// A client of the configured store, or of `embedded`.
+    pub fn new(config: &Config, embedded: Option<&EmbeddedServer>) -> anyhow::Result<Self> {
+        let (endpoint, access, secret) = match embedded {
+            Some(server) => (server.endpoint(), server.access_key().to_owned(), server.secret_key().to_owned()),
+            None => (
+                config.bucket_endpoint.clone().unwrap_or_default(),
+                config.bucket_access_key.clone().unwrap_or_default(),
+                config.bucket_secret_key.clone().unwrap_or_default(),
+            ),
+        };
+        let region = Region::Custom { region: config.bucket_region.clone(), endpoint };
+        let credentials = Credentials::new(Some(&access), Some(&secret), None, None, None)?;
+        let mut s3 = S3Bucket::new(&config.bucket_name, region, credentials)?.with_path_style();
+        s3.set_request_timeout(Some(TIMEOUT));
+        Ok(Self { s3, http: reqwest::Client::builder().timeout(TIMEOUT).build()? })
+    }
+
+    /// Creates the bucket unless it is there.
+    pub async fn ensure(&self) -> Result<(), BucketError> {
+        if self.reachable().await.is_ok() {
+            return Ok(());
+        }
+        let (region, credentials) = (self.s3.region(), self.s3.credentials().await?);
+        let made = S3Bucket::create_with_path_style(&self.s3.name(), region, credentials, BucketConfiguration::default()).await;
+        made.map(|_| ()).map_err(BucketError::from)
+    }
+
+    /// Whether the bucket answers a listing of one key.
+    pub async fn reachable(&self) -> Result<(), BucketError> {
+        self.s3.list_page(String::new(), None, None, None, Some(1)).await?;
+        Ok(())
+    }
+
+    pub async fn put(&self, key: &str, body: &[u8], content_type: &str) -> Result<(), BucketError> {
+        self.s3.put_object_with_content_type(key, body, content_type).await?;
+        Ok(())
+    }
+
+    /// Streams a file of `length` bytes into the bucket without holding it in memory.
+    pub async fn put_file(&self, key: &str, file: &Path, length: u64) -> Result<(), BucketError> {
+        let url = self.s3.presign_put(key, 300, None, None).await?;
+        let file = File::open(file).await.map_err(|error| BucketError::Refused(error.to_string()))?;
+        let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(file, 256 * 1024));
+        let sent = self.http.put(url).header(CONTENT_LENGTH, length).body(body).send().await;
+        let response = sent.map_err(|error| BucketError::Unavailable(error.without_url().to_string()))?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        let status = response.status().as_u16();
+        Err(BucketError::from_status(status, response.text().await.unwrap_or_default()))
+    }
+
+    pub async fn get(&self, key: &str) -> Result<Bytes, BucketError> {
+        Ok(self.s3.get_object(key).await?.into_bytes())
+    }
+
+    /// Deletes; an object that is gone already is no error.
+    pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
+        match self.s3.delete_object(key).await.map_err(BucketError::from) {
+            Ok(_) | Err(BucketError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Up to 1,000 keys after `after`, in order, and where to go on.
+    pub async fn list(&self, prefix: &str, token: Option<String>) -> Result<(Vec<String>, Option<String>), BucketError> {
+        let (page, _) = self.s3.list_page(prefix.to_owned(), None, token, None, Some(1000)).await?;
+        let keys = page.contents.into_iter().map(|object| object.key).collect();
+        Ok((keys, page.next_continuation_token.filter(|_| page.is_truncated)))
+    }
+}

@@ -1,0 +1,71 @@
+//! The addresses of the service, and its OpenAPI document.
+
+use std::sync::Arc;
+
+use poem::{
+    Endpoint, EndpointExt, IntoEndpoint, Route, get, handler,
+    middleware::{AddData, Compression, RequestId, Tracing},
+    web::{Data, Json},
+};
+use poem_openapi::OpenApiService;
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    catalogue::api::CatalogueApi,
+    exhibitions::api::ExhibitionsApi,
+    http::{document::{self, Operations}, outermost::Outermost, problem::Problem},
+    identity::{api::IdentityApi, invitations::InvitationsApi},
+    media::api::{MediaApi, rendition},
+    mentoring::MentoringApi,
+    operations::OperationsApi,
+    reference::ReferenceApi,
+    sme::api::SmeApi,
+    storefront::api::StorefrontApi,
+};
+
+type Everything = (
+    IdentityApi, InvitationsApi, SmeApi, CatalogueApi, MediaApi, ExhibitionsApi, MentoringApi, ReferenceApi, StorefrontApi,
+    OperationsApi,
+);
+
+fn service() -> OpenApiService<Everything, ()> {
+    let everything = (
+        IdentityApi, InvitationsApi, SmeApi, CatalogueApi, MediaApi, ExhibitionsApi, MentoringApi, ReferenceApi, StorefrontApi,
+        OperationsApi,
+    );
+    OpenApiService::new(everything, "Etalase", env!("CARGO_PKG_VERSION"))
+        .description("The shop window of a trade office and its mentored small businesses: products, photos, exhibitions, and a public storefront.")
+}
+
+/// The document as served and exported.
+pub fn document() -> Value {
+    document::complete::<Problem>(&service().spec())
+}
+
+#[derive(Clone)]
+struct Document(Arc<Value>);
+
+#[handler]
+fn openapi(document: Data<&Document>) -> Json<Value> {
+    Json((*document.0.0).clone())
+}
+
+/// Everything that answers, ready to be served.
+pub fn routes(app: &App) -> impl Endpoint + 'static {
+    let service = service();
+    let document = Arc::new(document());
+    let operations = Arc::new(Operations::of(&document));
+    Route::new()
+        .nest("/docs", service.swagger_ui())
+        .at("/openapi.json", get(openapi))
+        .at("/media/*key", get(rendition))
+        .nest("/", service)
+        .with(Compression::new())
+        .with(AddData::new(Document(document)))
+        .with(Outermost { operations })
+        .with(AddData::new(app.clone()))
+        .with(Tracing)
+        .with(RequestId::default())
+        .into_endpoint()
+}

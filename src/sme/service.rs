@@ -1,0 +1,186 @@
+//! Registering, editing and verifying SMEs.
+
+use sea_orm::ActiveEnum;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{model::{SmeEvent, SmeStatus}, store::{self, entity::Model}};
+use crate::{
+    fault::{Fault, FieldFault, Outcome, field, say},
+    http::work::Work,
+    identity::policy::{EditSme, OwnAccount, Permit, ReviewSme},
+    platform::clock::now,
+    storefront,
+    transitions::Machine,
+    values::{Localized, check_handle, check_text, handle_from},
+};
+
+/// What a person tells about a business when registering it.
+pub struct Registration {
+    pub agency_id: Uuid,
+    pub brand_name: String,
+    pub legal_name: Option<String>,
+    pub handle: Option<String>,
+    pub story: Localized,
+    pub regency_code: String,
+    pub is_demo: bool,
+}
+
+/// Registers a business; it waits for the agency, and the person owns it.
+pub async fn register(work: &Work, permit: &Permit<OwnAccount>, new: Registration) -> Outcome<Model> {
+    let mut faults = Vec::new();
+    check_text(&new.brand_name, "/brand_name", 120, &mut faults);
+    check_regency(&new.regency_code, &mut faults);
+    check_story(&new.story, &mut faults);
+    let handle = new.handle.unwrap_or_else(|| handle_from(&new.brand_name));
+    check_handle(&handle, "/handle", &mut faults);
+    let zone = store::agency_zone(work.db(), new.agency_id).await?;
+    if zone.is_none() {
+        faults.push(field("/agency_id", "unknown", say("Dinas tidak dikenal.", "No such agency.")));
+    }
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    let sme = Model {
+        id: Uuid::now_v7(),
+        handle,
+        legal_name: new.legal_name.unwrap_or_else(|| new.brand_name.clone()),
+        brand_name: new.brand_name,
+        story: new.story,
+        regency_code: new.regency_code,
+        time_zone: zone.unwrap_or_default(),
+        street: None, phone: None, whatsapp: None, email: None, website: None,
+        public_contacts: json!([]),
+        founded_year: None,
+        status: SmeStatus::Pending,
+        status_reason: None,
+        is_demo: i64::from(new.is_demo),
+        version: 1,
+        created_at: now(),
+        updated_at: now(),
+    };
+    let sme = store::insert(work.db(), sme).await?;
+    store::add_agency(work.db(), sme.id, new.agency_id).await?;
+    store::add_membership(work.db(), sme.id, permit.by(), "owner").await?;
+    work.audit(permit, "register", "sme", sme.id, json!({ "handle": sme.handle }), None).await?;
+    Ok(sme)
+}
+
+/// The fields of a profile that change; `None` leaves one as it is, `Some(None)` clears it.
+#[derive(Default)]
+pub struct ProfileChange {
+    pub brand_name: Option<String>,
+    pub handle: Option<String>,
+    pub story: Option<Localized>,
+    pub regency_code: Option<String>,
+    pub street: Option<Option<String>>,
+    pub phone: Option<Option<String>>,
+    pub whatsapp: Option<Option<String>>,
+    pub email: Option<Option<String>>,
+    pub website: Option<Option<String>>,
+    pub public_contacts: Option<Vec<String>>,
+    pub founded_year: Option<Option<i64>>,
+}
+
+const CONTACTS: &[&str] = &["street", "phone", "whatsapp", "email", "website"];
+
+/// Changes a profile. A renamed handle redirects from then on.
+pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change: ProfileChange) -> Outcome<Model> {
+    let mut faults = Vec::new();
+    let old_handle = sme.handle.clone();
+    if let Some(name) = change.brand_name {
+        check_text(&name, "/brand_name", 120, &mut faults);
+        sme.brand_name = name;
+    }
+    if let Some(handle) = change.handle {
+        check_handle(&handle, "/handle", &mut faults);
+        sme.handle = handle;
+    }
+    if let Some(story) = change.story {
+        check_story(&story, &mut faults);
+        sme.story = story;
+    }
+    if let Some(regency) = change.regency_code {
+        check_regency(&regency, &mut faults);
+        sme.regency_code = regency;
+    }
+    let contacts = [
+        ("/street", change.street, &mut sme.street), ("/phone", change.phone, &mut sme.phone),
+        ("/whatsapp", change.whatsapp, &mut sme.whatsapp), ("/email", change.email, &mut sme.email),
+        ("/website", change.website, &mut sme.website),
+    ];
+    for (pointer, change, place) in contacts {
+        if let Some(value) = change {
+            if let Some(text) = &value {
+                check_text(text, pointer, 300, &mut faults);
+            }
+            *place = value;
+        }
+    }
+    if sme.website.as_ref().is_some_and(|site| !site.starts_with("https://") && !site.starts_with("http://")) {
+        faults.push(field("/website", "bad_url", say("Mulai dengan https://.", "Begin with https://.")));
+    }
+    if let Some(public) = change.public_contacts {
+        if public.iter().any(|name| !CONTACTS.contains(&name.as_str())) {
+            let message = say(format!("Pilih dari: {}.", CONTACTS.join(", ")), format!("Choose from: {}.", CONTACTS.join(", ")));
+            faults.push(field("/public_contacts", "unknown", message));
+        }
+        sme.public_contacts = json!(public);
+    }
+    if let Some(year) = change.founded_year {
+        if year.is_some_and(|year| !(1800..=2200).contains(&year)) {
+            faults.push(field("/founded_year", "out_of_range", say("Tahun tidak sah.", "Not a year.")));
+        }
+        sme.founded_year = year;
+    }
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    if sme.handle != old_handle {
+        store::remember_handle(work.db(), sme.id, &old_handle, &sme.handle).await?;
+    }
+    let sme = store::update(work.db(), sme).await?;
+    storefront::service::refresh_sme(work, sme.id).await?;
+    work.audit(permit, "edit", "sme", sme.id, json!({ "version": sme.version }), None).await?;
+    Ok(sme)
+}
+
+/// The SME asks again after a rejection.
+pub async fn submit(work: &Work, permit: &Permit<EditSme>, sme: Model) -> Outcome<Model> {
+    let sme = step(work, sme, SmeEvent::Submit, None).await?;
+    work.audit(permit, "submit", "sme", sme.id, json!({ "status": sme.status }), None).await?;
+    Ok(sme)
+}
+
+/// The agency decides; a refusal or suspension needs a reason.
+pub async fn review(work: &Work, permit: &Permit<ReviewSme>, sme: Model, event: SmeEvent, reason: Option<String>) -> Outcome<Model> {
+    if matches!(event, SmeEvent::Reject | SmeEvent::Suspend) && reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Fault::invalid_field("/reason", "required", say("Sebutkan alasannya.", "State the reason.")));
+    }
+    let sme = step(work, sme, event, reason).await?;
+    work.audit(permit, "review", "sme", sme.id, json!({ "status": sme.status }), sme.status_reason.as_deref()).await?;
+    Ok(sme)
+}
+
+async fn step(work: &Work, mut sme: Model, event: SmeEvent, reason: Option<String>) -> Outcome<Model> {
+    sme.status = sme.status.transition(event)?;
+    sme.status_reason = reason;
+    let sme = store::update(work.db(), sme).await?;
+    storefront::service::refresh_sme(work, sme.id).await?;
+    tracing::debug!(sme = %sme.id, status = sme.status.to_value(), "sme status");
+    Ok(sme)
+}
+
+fn check_story(story: &Localized, faults: &mut Vec<FieldFault>) {
+    story.check("/story", 5000, faults);
+}
+
+/// Kemendagri regency codes look like `36.71`.
+fn check_regency(code: &str, faults: &mut Vec<FieldFault>) {
+    let shaped = code.len() == 5 && code.split_once('.').is_some_and(|(province, regency)| {
+        province.len() == 2 && regency.len() == 2 && (province.to_owned() + regency).bytes().all(|b| b.is_ascii_digit())
+    });
+    if !shaped {
+        faults.push(field("/regency_code", "bad_regency_code", say("Kode Kemendagri seperti 36.71.", "A Kemendagri code such as 36.71.")));
+    }
+}

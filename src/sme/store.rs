@@ -1,0 +1,121 @@
+//! SQL of SMEs.
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use crate::{
+    fault::{Fault, Outcome},
+    identity::policy::Scope,
+    platform::{clock::now, database::{sql, update_if_version}},
+};
+
+pub mod entity {
+    use sea_orm::entity::prelude::*;
+
+    use crate::{sme::model::SmeStatus, values::Localized};
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "smes")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub handle: String,
+        pub brand_name: String,
+        pub legal_name: String,
+        #[sea_orm(column_type = "JsonBinary")]
+        pub story: Localized,
+        pub regency_code: String,
+        pub time_zone: String,
+        pub street: Option<String>,
+        pub phone: Option<String>,
+        pub whatsapp: Option<String>,
+        pub email: Option<String>,
+        pub website: Option<String>,
+        #[sea_orm(column_type = "JsonBinary")]
+        pub public_contacts: Json,
+        pub founded_year: Option<i64>,
+        pub status: SmeStatus,
+        pub status_reason: Option<String>,
+        pub is_demo: i64,
+        pub version: i64,
+        pub created_at: DateTimeUtc,
+        pub updated_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub async fn by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<entity::Model> {
+    entity::Entity::find_by_id(id).one(connection).await?.ok_or_else(Fault::not_found)
+}
+
+/// The SME and the agencies that may act on it.
+pub async fn scope(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Scope> {
+    let text = "select agency_id from sme_agencies where sme_id = ?";
+    let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;
+    let agencies = rows.iter().map(|row| row.try_get("", "agency_id")).collect::<Result<_, _>>()?;
+    Ok(Scope { sme: Some(sme), agencies })
+}
+
+/// Up to `limit` SMEs after `after`: those in `own`, those of `agencies`, or all for an operator.
+pub async fn visible(connection: &impl ConnectionTrait, own: Vec<Uuid>, agencies: Vec<Uuid>, all: bool, after: Option<Uuid>, limit: u64) -> Outcome<Vec<entity::Model>> {
+    use sea_orm::{Condition, sea_query::{Alias, Expr, ExprTrait, Query}};
+    let mut find = entity::Entity::find().order_by_asc(entity::Column::Id).limit(limit);
+    if !all {
+        let mentored = Query::select()
+            .column(Alias::new("sme_id"))
+            .from(Alias::new("sme_agencies"))
+            .and_where(Expr::col(Alias::new("agency_id")).is_in(agencies))
+            .to_owned();
+        find = find.filter(Condition::any().add(entity::Column::Id.is_in(own)).add(entity::Column::Id.in_subquery(mentored)));
+    }
+    if let Some(after) = after {
+        find = find.filter(entity::Column::Id.gt(after));
+    }
+    Ok(find.all(connection).await?)
+}
+
+pub async fn insert(connection: &impl ConnectionTrait, sme: entity::Model) -> Outcome<entity::Model> {
+    Ok(sme.into_active_model().insert(connection).await?)
+}
+
+/// Writes every column of `sme` under the next version, unless somebody was faster.
+pub async fn update(connection: &impl ConnectionTrait, mut sme: entity::Model) -> Outcome<entity::Model> {
+    let read = sme.version;
+    sme.version += 1;
+    sme.updated_at = now();
+    let changed = sme.clone().into_active_model().reset_all();
+    update_if_version(connection, changed, (entity::Column::Id, sme.id), (entity::Column::Version, read)).await?;
+    Ok(sme)
+}
+
+pub async fn add_membership(connection: &impl ConnectionTrait, sme: Uuid, user: Uuid, role: &str) -> Outcome<()> {
+    let text = "insert into sme_memberships (sme_id, user_id, role, created_at) values (?, ?, ?, ?)";
+    connection.execute_raw(sql(connection, text, [sme.into(), user.into(), role.into(), now().into()])).await?;
+    Ok(())
+}
+
+pub async fn add_agency(connection: &impl ConnectionTrait, sme: Uuid, agency: Uuid) -> Outcome<()> {
+    let text = "insert into sme_agencies (sme_id, agency_id) values (?, ?)";
+    connection.execute_raw(sql(connection, text, [sme.into(), agency.into()])).await?;
+    Ok(())
+}
+
+/// Whether there is such an agency, and its zone.
+pub async fn agency_zone(connection: &impl ConnectionTrait, agency: Uuid) -> Outcome<Option<String>> {
+    let row = connection.query_one_raw(sql(connection, "select time_zone from agencies where id = ?", [agency.into()])).await?;
+    Ok(row.map(|row| row.try_get("", "time_zone")).transpose()?)
+}
+
+/// Frees `handle` from the history and remembers `old` there, so that old addresses redirect.
+pub async fn remember_handle(connection: &impl ConnectionTrait, sme: Uuid, old: &str, new: &str) -> Outcome<()> {
+    connection.execute_raw(sql(connection, "delete from sme_handle_history where handle in (?, ?)", [old.into(), new.into()])).await?;
+    let text = "insert into sme_handle_history (handle, sme_id) values (?, ?)";
+    connection.execute_raw(sql(connection, text, [old.into(), sme.into()])).await?;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! A public answer: cached under the catalogue version, with ETag, 304 and Cache-Control.
+
+use std::{future::Future, marker::PhantomData, sync::Arc};
+
+use poem::{FromRequest, IntoResponse, Request, RequestBody, Response, http::{HeaderValue, StatusCode, header}};
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    app::{App, CachedAnswer},
+    fault::{Fault, Outcome},
+    http::{locale::language_of, work::hex},
+    values::Language,
+};
+
+const CACHE_CONTROL: &str = "public, max-age=30, stale-while-revalidate=300";
+
+/// Who reads, what, and what they have already.
+pub struct Visit {
+    pub app: App,
+    pub language: Language,
+    address: String,
+    if_none_match: Option<String>,
+}
+
+impl<'a> FromRequest<'a> for Visit {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let app = request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))?;
+        Ok(Self {
+            app: app.clone(),
+            language: language_of(request),
+            address: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+            if_none_match: request.header(header::IF_NONE_MATCH).map(str::to_owned),
+        })
+    }
+}
+
+impl Visit {
+    /// The column suffix and tag of the language.
+    pub fn tag(&self) -> &'static str {
+        if self.language == Language::En { "en" } else { "id" }
+    }
+
+    /// The address that was asked for, without one parameter: the base of the next page's.
+    pub fn address_without(&self, parameter: &str) -> String {
+        let (path, query) = self.address.split_once('?').unwrap_or((&self.address, ""));
+        let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(parameter)).collect();
+        if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+    }
+
+    /// Answers from what the client has, from the cache, or by `make`, in this order.
+    pub async fn answer<T, F>(self, make: impl FnOnce(App) -> F) -> Outcome<Public<T>>
+    where
+        F: Future<Output = Outcome<CachedAnswer>>,
+    {
+        // The version is read first: a change that commits while `make` runs belongs to the next version.
+        let key = format!("{} {} {}", self.app.catalogue_version(), self.tag(), self.address);
+        let etag = format!("\"{}\"", &hex(&Sha256::digest(key.as_bytes()))[..24]);
+        let known = self.if_none_match.as_deref().unwrap_or_default();
+        let mut public = Public { answer: None, etag, language: self.tag(), shape: PhantomData };
+        if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == public.etag) {
+            return Ok(public);
+        }
+        let answer = match self.app.cache.get(&key).await {
+            Some(answer) => answer,
+            None => {
+                let answer = make(self.app.clone()).await?;
+                self.app.cache.insert(key, answer.clone()).await;
+                answer
+            }
+        };
+        public.answer = Some(answer);
+        Ok(public)
+    }
+}
+
+/// A body without a next page.
+pub fn whole(json: String) -> CachedAnswer {
+    CachedAnswer { json: Arc::from(json), next: None }
+}
+
+/// 200 with a body of shape `T`, or 304.
+pub struct Public<T> {
+    answer: Option<CachedAnswer>,
+    etag: String,
+    language: &'static str,
+    shape: PhantomData<fn() -> T>,
+}
+
+impl<T: Send> IntoResponse for Public<T> {
+    fn into_response(self) -> Response {
+        let mut response = match &self.answer {
+            None => StatusCode::NOT_MODIFIED.into_response(),
+            Some(answer) => Response::builder().content_type("application/json").body(answer.json.to_string()),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Accept-Encoding"));
+        if let Ok(etag) = HeaderValue::try_from(self.etag) {
+            headers.insert(header::ETAG, etag);
+        }
+        if let Some(next) = self.answer.and_then(|answer| answer.next)
+            && let Ok(link) = HeaderValue::try_from(format!("<{next}>; rel=\"next\""))
+        {
+            headers.insert(header::LINK, link);
+        }
+        response
+    }
+}
+
+impl<T: Type> ApiResponse for Public<T> {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+        let response = |description, status, content| MetaResponse { description, status: Some(status), status_range: None, content, headers: vec![] };
+        MetaResponses { responses: vec![response("OK", 200, content), response("Not modified since the ETag sent", 304, vec![])] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}

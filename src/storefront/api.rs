@@ -1,0 +1,310 @@
+//! The public side over HTTP. Nothing here needs or takes a token.
+
+use poem::{IntoResponse, Response, http::{StatusCode, header}};
+use poem_openapi::{OpenApi, param::{Path, Query}, types::ToJSON};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    answer::{Public, Visit, whole},
+    model::{
+        Card, CategoryNode, Contact, ExhibitionRef, ProductPage, PublicExhibition, PublicLineupItem, PublicSme, Region,
+        Sort,
+    },
+    search_text::words,
+    store::{self, Address, CategoryRow, SmeRow, Wanted},
+};
+use crate::{
+    app::CachedAnswer,
+    exhibitions::{self, model::{ExhibitionStatus, zone_label}, store::entity::Model as ExhibitionRow},
+    fault::{Fault, INVALID_PARAMETER, Outcome, say},
+    http::{Page, Tag, cursor, reply::PageInfo},
+    sme::api::page_limit,
+    values::{Language, Money},
+};
+
+pub struct StorefrontApi;
+
+/// Search words beyond this many narrow nothing.
+const MOST_WORDS: usize = 8;
+
+#[OpenApi(tag = "Tag::Storefront")]
+impl StorefrontApi {
+    /// Browse products
+    ///
+    /// Published products of verified SMEs. Values of one filter are alternatives, different filters add up.
+    #[oai(path = "/v1/storefront/products", method = "get", operation_id = "browse_products")]
+    #[allow(clippy::too_many_arguments)]
+    async fn products(
+        &self, visit: Visit,
+        /// Words in any language of the service; all must occur, the last one may be a beginning.
+        q: Query<Option<String>>,
+        /// Slug of a category; those below it are included.
+        category: Query<Vec<String>>,
+        /// Slug of an exhibition with a public line-up.
+        exhibition: Query<Vec<String>>,
+        /// Kemendagri code of a regency, such as `36.71`.
+        region: Query<Vec<String>>,
+        /// Handle of an SME.
+        sme: Query<Vec<String>>,
+        sort: Query<Option<Sort>>, limit: Query<Option<u32>>, cursor: Query<Option<String>>,
+    ) -> poem::Result<Public<Page<Card>>> {
+        let (sort, limit, language) = (sort.0.unwrap_or_default(), page_limit(limit.0), visit.tag());
+        let mut wanted = Wanted {
+            words: q.0.as_deref().map(words).unwrap_or_default(),
+            categories: category.0,
+            regions: region.0,
+            exhibitions: exhibition.0,
+            smes: sme.0,
+        };
+        wanted.words.truncate(MOST_WORDS);
+        for list in [&wanted.categories, &wanted.regions, &wanted.exhibitions, &wanted.smes] {
+            if list.len() > 50 {
+                return Err(Fault::new(&INVALID_PARAMETER).detail(say("Paling banyak 50 nilai.", "At most 50 values.")).into());
+            }
+        }
+        let filter = json!([wanted, sort.to_json()]).to_string();
+        let app = &visit.app;
+        let after = cursor.0.map(|cursor| cursor::open(&app.cursor_secret, &filter, &cursor)).transpose()?;
+        let address = visit.address_without("cursor");
+        let public = visit.answer(|app| async move {
+            let mut cards = store::cards(app.database.reader(), &wanted, sort, after, limit + 1, language).await?;
+            let more = cards.len() > limit as usize;
+            cards.truncate(limit as usize);
+            let next = match cards.last().filter(|_| more) {
+                Some(last) => Some(cursor::seal(&app.cursor_secret, &filter, &last.position(sort))?),
+                None => None,
+            };
+            Ok(page_of_cards(cards.into_iter().map(|card| card.card), next, limit, &address))
+        });
+        Ok(public.await?)
+    }
+
+    /// Read a product
+    #[oai(path = "/v1/storefront/products/:product_id", method = "get", operation_id = "get_public_product")]
+    async fn product(&self, visit: Visit, product_id: Path<Uuid>) -> poem::Result<Public<ProductPage>> {
+        let language = visit.language;
+        let public = visit.answer(|app| async move {
+            let reader = app.database.reader();
+            let found = store::detail(reader, Address::Id(*product_id), tag(language)).await?.ok_or_else(Fault::not_found)?;
+            product_page(reader, found, language).await
+        });
+        Ok(public.await?)
+    }
+
+    /// Read a product by its address
+    ///
+    /// An old handle answers 308 with the address it has now.
+    #[oai(path = "/v1/storefront/products/by-handle/:sme/:handle", method = "get", operation_id = "get_public_product_by_handle")]
+    async fn product_by_handle(&self, visit: Visit, sme: Path<String>, handle: Path<String>) -> poem::Result<Public<ProductPage>> {
+        let (language, app) = (visit.language, visit.app.clone());
+        let found = store::detail(app.database.reader(), Address::Handles(&sme, &handle), tag(language)).await?.ok_or_else(Fault::not_found)?;
+        if (&found.sme_handle, &found.handle) != (&sme.0, &handle.0) {
+            return Err(moved(&format!("/v1/storefront/products/by-handle/{}/{}", found.sme_handle, found.handle)));
+        }
+        Ok(visit.answer(|app| async move { product_page(app.database.reader(), found, language).await }).await?)
+    }
+
+    /// Browse SMEs
+    ///
+    /// Verified ones.
+    #[oai(path = "/v1/storefront/smes", method = "get", operation_id = "browse_smes")]
+    async fn smes(&self, visit: Visit, limit: Query<Option<u32>>, cursor: Query<Option<String>>) -> poem::Result<Public<Page<PublicSme>>> {
+        let (limit, language) = (page_limit(limit.0), visit.language);
+        let after: Option<Uuid> = cursor.0.map(|cursor| cursor::open(&visit.app.cursor_secret, "smes", &cursor)).transpose()?;
+        let public = visit.answer(|app| async move {
+            let mut rows = store::smes(app.database.reader(), after.unwrap_or_default(), limit + 1).await?;
+            let more = rows.len() > limit as usize;
+            rows.truncate(limit as usize);
+            let next_cursor = match rows.last().filter(|_| more) {
+                Some(last) => Some(cursor::seal(&app.cursor_secret, "smes", &last.id)?),
+                None => None,
+            };
+            let data = rows.into_iter().map(|row| public_sme(row, language)).collect();
+            Ok(whole(Page { data, page: PageInfo { next_cursor, limit } }.to_json_string()))
+        });
+        Ok(public.await?)
+    }
+
+    /// Read an SME
+    ///
+    /// An old handle answers 308.
+    #[oai(path = "/v1/storefront/smes/:handle", method = "get", operation_id = "get_public_sme")]
+    async fn sme(&self, visit: Visit, handle: Path<String>) -> poem::Result<Public<PublicSme>> {
+        let (language, app) = (visit.language, visit.app.clone());
+        let row = store::sme(app.database.reader(), &handle).await?.ok_or_else(Fault::not_found)?;
+        if row.handle != handle.0 {
+            return Err(moved(&format!("/v1/storefront/smes/{}", row.handle)));
+        }
+        Ok(visit.answer(|_| async move { Ok(whole(public_sme(row, language).to_json_string())) }).await?)
+    }
+
+    /// Category tree
+    ///
+    /// With how many products are on show in each and below.
+    #[oai(path = "/v1/storefront/categories", method = "get", operation_id = "list_categories")]
+    async fn categories(&self, visit: Visit) -> poem::Result<Public<Vec<CategoryNode>>> {
+        let language = visit.language;
+        Ok(visit.answer(|app| async move { Ok(whole(tree(store::categories(app.database.reader()).await?, language).to_json_string())) }).await?)
+    }
+
+    /// Regions
+    ///
+    /// Regencies that products on show come from.
+    #[oai(path = "/v1/storefront/regions", method = "get", operation_id = "list_regions")]
+    async fn regions(&self, visit: Visit) -> poem::Result<Public<Vec<Region>>> {
+        let public = visit.answer(|app| async move {
+            let rows = store::regions(app.database.reader()).await?.into_iter();
+            let regions: Vec<Region> = rows.map(|row| Region { code: row.regency_code, products: row.products }).collect();
+            Ok(whole(regions.to_json_string()))
+        });
+        Ok(public.await?)
+    }
+
+    /// Exhibitions
+    ///
+    /// All that are announced or were held, the newest first.
+    #[oai(path = "/v1/storefront/exhibitions", method = "get", operation_id = "browse_exhibitions")]
+    async fn exhibitions(&self, visit: Visit) -> poem::Result<Public<Page<PublicExhibition>>> {
+        let language = visit.language;
+        let public = visit.answer(|app| async move {
+            let rows = exhibitions::store::public(app.database.reader()).await?;
+            let data = rows.into_iter().map(|row| public_exhibition(row, language)).collect();
+            Ok(whole(Page { data, page: PageInfo { next_cursor: None, limit: 500 } }.to_json_string()))
+        });
+        Ok(public.await?)
+    }
+
+    /// Read an exhibition
+    #[oai(path = "/v1/storefront/exhibitions/:slug", method = "get", operation_id = "get_public_exhibition")]
+    async fn exhibition(&self, visit: Visit, slug: Path<String>) -> poem::Result<Public<PublicExhibition>> {
+        let language = visit.language;
+        let public = visit.answer(|app| async move {
+            let row = exhibitions::store::public_by_slug(app.database.reader(), &slug).await?;
+            Ok(whole(public_exhibition(row, language).to_json_string()))
+        });
+        Ok(public.await?)
+    }
+
+    /// Line-up of an exhibition
+    ///
+    /// The products on show, once the line-up is published. Never a product that left the catalogue since.
+    #[oai(path = "/v1/storefront/exhibitions/:slug/lineup", method = "get", operation_id = "get_public_lineup")]
+    async fn lineup(&self, visit: Visit, slug: Path<String>) -> poem::Result<Public<Page<PublicLineupItem>>> {
+        let language = visit.tag();
+        let public = visit.answer(|app| async move {
+            let reader = app.database.reader();
+            let exhibition = exhibitions::store::public_by_slug(reader, &slug).await?;
+            if !lineup_is_public(exhibition.status) {
+                return Err(Fault::not_found());
+            }
+            let rows = exhibitions::store::public_lineup(reader, &slug, &format!("card_{language}")).await?;
+            let item = |row: exhibitions::store::PublicItem| {
+                Ok(PublicLineupItem {
+                    id: row.id,
+                    product: serde_json::from_str(&row.card).map_err(Fault::internal)?,
+                    price: Money::idr(row.price_minor),
+                    exhibition_price: row.exhibition_price_minor.map(Money::idr),
+                    units_planned: row.units_planned,
+                    is_sample: row.is_sample == 1,
+                })
+            };
+            let data = rows.into_iter().map(item).collect::<Outcome<Vec<_>>>()?;
+            Ok(whole(Page { data, page: PageInfo { next_cursor: None, limit: 5000 } }.to_json_string()))
+        });
+        Ok(public.await?)
+    }
+}
+
+fn tag(language: Language) -> &'static str {
+    if language == Language::En { "en" } else { "id" }
+}
+
+/// Cards come from the database as JSON and go out as they are.
+fn page_of_cards(cards: impl Iterator<Item = String>, next: Option<String>, limit: u32, address: &str) -> CachedAnswer {
+    let data = cards.collect::<Vec<_>>().join(",");
+    let page = PageInfo { next_cursor: next.clone(), limit }.to_json_string();
+    let join = if address.contains('?') { '&' } else { '?' };
+    CachedAnswer {
+        json: format!("{{\"data\":[{data}],\"page\":{page}}}").into(),
+        next: next.map(|next| format!("{address}{join}cursor={next}").into()),
+    }
+}
+
+async fn product_page(reader: &impl sea_orm::ConnectionTrait, found: store::ListedDetail, language: Language) -> Outcome<CachedAnswer> {
+    let shown = store::shown_at(reader, found.product_id).await?.into_iter();
+    let exhibitions: Vec<ExhibitionRef> = shown.map(|row| ExhibitionRef { title: row.title.in_language(language).to_owned(), slug: row.slug }).collect();
+    let detail = found.detail.strip_suffix('}').unwrap_or_default();
+    Ok(whole(format!("{detail},\"exhibitions\":{}}}", exhibitions.to_json_string())))
+}
+
+/// 308 Permanent Redirect, in place of an answer.
+fn moved(location: &str) -> poem::Error {
+    let response: Response = StatusCode::PERMANENT_REDIRECT.with_header(header::LOCATION, location).with_header(header::CACHE_CONTROL, "public, max-age=300").into_response();
+    poem::Error::from_response(response)
+}
+
+fn public_sme(row: SmeRow, language: Language) -> PublicSme {
+    let public: Vec<String> = serde_json::from_value(row.public_contacts).unwrap_or_default();
+    let contacts = [("street", row.street), ("phone", row.phone), ("whatsapp", row.whatsapp), ("email", row.email), ("website", row.website)];
+    let shown = contacts.into_iter().filter(|(kind, _)| public.iter().any(|name| name == kind));
+    PublicSme {
+        contacts: shown.filter_map(|(kind, value)| Some(Contact { kind: kind.into(), value: value? })).collect(),
+        id: row.id,
+        handle: row.handle,
+        name: row.brand_name,
+        story: row.story.in_language(language).to_owned(),
+        region: row.regency_code,
+        founded_year: row.founded_year,
+        is_demo: row.is_demo == 1,
+    }
+}
+
+/// Rows with parents before children, as a tree.
+fn tree(rows: Vec<CategoryRow>, language: Language) -> Vec<CategoryNode> {
+    fn place(nodes: &mut Vec<CategoryNode>, parents: &[&str], node: CategoryNode) {
+        match parents {
+            [] => nodes.push(node),
+            [first, rest @ ..] => {
+                if let Some(parent) = nodes.iter_mut().find(|parent| parent.slug == *first) {
+                    place(&mut parent.children, rest, node);
+                }
+            }
+        }
+    }
+    let mut roots = Vec::new();
+    for row in rows {
+        let parents: Vec<&str> = row.path.split('/').collect();
+        let name = row.name.in_language(language).to_owned();
+        place(&mut roots, &parents[..parents.len() - 1], CategoryNode { slug: row.slug.clone(), name, products: row.products, children: Vec::new() });
+    }
+    roots
+}
+
+fn lineup_is_public(status: ExhibitionStatus) -> bool {
+    use ExhibitionStatus::{Archived, Completed, LineupPublished, Ongoing};
+    matches!(status, LineupPublished | Ongoing | Completed | Archived)
+}
+
+fn public_exhibition(row: ExhibitionRow, language: Language) -> PublicExhibition {
+    let dates = exhibitions::service::dates_of(&row);
+    PublicExhibition {
+        dates_label: dates.label(language),
+        dates,
+        time_zone_label: zone_label(&row.time_zone).to_owned(),
+        lineup_is_public: lineup_is_public(row.status),
+        id: row.id,
+        slug: row.slug,
+        title: row.title.in_language(language).to_owned(),
+        description: row.description.map(|text| text.in_language(language).to_owned()),
+        city: row.city,
+        province_code: row.province_code,
+        venue: row.venue.and_then(|venue| serde_json::from_value(venue).ok()),
+        opening_hours: serde_json::from_value(row.opening_hours).unwrap_or_default(),
+        time_zone: row.time_zone,
+        status: row.status,
+        status_reason: row.status_reason,
+        is_demo: row.is_demo == 1,
+        source_status: row.source_status,
+    }
+}

@@ -1,0 +1,184 @@
+//! Public shapes: cards, details, pages of SMEs and exhibitions.
+
+use chrono::{DateTime, Utc};
+use poem_openapi::{Enum, Object};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    catalogue::{api::{Material, Variant}, model::{Origin, Storage}},
+    exhibitions::model::{Dates, ExhibitionStatus, OpeningHours, Venue},
+    media::model::Rendition,
+    values::Money,
+};
+
+/// The order of a list; a minus means descending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Default)]
+pub enum Sort {
+    #[default]
+    #[oai(rename = "-published_at")]
+    Newest,
+    #[oai(rename = "price")]
+    Cheapest,
+    #[oai(rename = "-price")]
+    Dearest,
+    #[oai(rename = "title")]
+    Title,
+}
+
+/// A product in a list, in the language that was asked for.
+#[derive(Object, Serialize, Deserialize)]
+pub struct Card {
+    pub id: Uuid,
+    pub handle: String,
+    pub sme: SmeRef,
+    pub title: String,
+    pub summary: String,
+    pub category: CategoryRef,
+    /// Kemendagri code of the SME's regency.
+    pub region: String,
+    /// Of the cheapest variant.
+    pub price: Money,
+    /// Whether dearer variants exist.
+    pub price_is_from: bool,
+    pub made_to_order: bool,
+    /// Days from order to dispatch.
+    pub lead_time_days: Option<i64>,
+    pub material_origins: Vec<Origin>,
+    pub image: Option<Image>,
+    /// UTC.
+    pub published_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Object, Serialize, Deserialize, Clone)]
+pub struct SmeRef {
+    pub handle: String,
+    pub name: String,
+    /// Invented for demonstration.
+    pub is_demo: bool,
+}
+
+#[derive(Object, Serialize, Deserialize)]
+pub struct CategoryRef {
+    pub slug: String,
+    pub name: String,
+}
+
+/// All that an `<img srcset>` needs.
+#[derive(Object, Serialize, Deserialize)]
+pub struct Image {
+    pub alt: String,
+    /// Intrinsic size in pixels.
+    pub width: i64,
+    pub height: i64,
+    /// ThumbHash, base64.
+    pub placeholder: String,
+    /// `#rrggbb`.
+    pub dominant_color: String,
+    pub focal_x_bp: i64,
+    pub focal_y_bp: i64,
+    pub renditions: Vec<Rendition>,
+}
+
+/// A product with everything public about it.
+#[derive(Object)]
+pub struct Detail {
+    #[oai(flatten)]
+    pub card: Card,
+    pub description: String,
+    pub variants: Vec<Variant>,
+    pub materials: Vec<Material>,
+    pub images: Vec<Image>,
+    pub shelf_life_days: Option<i64>,
+    pub storage: Option<Storage>,
+    pub ingredients: Option<String>,
+    pub allergens: Option<Vec<String>>,
+}
+
+/// A product with the exhibitions that show it.
+#[derive(Object)]
+pub struct ProductPage {
+    #[oai(flatten)]
+    pub detail: Detail,
+    pub exhibitions: Vec<ExhibitionRef>,
+}
+
+#[derive(Object, Serialize)]
+pub struct ExhibitionRef {
+    pub slug: String,
+    pub title: String,
+}
+
+/// A verified business.
+#[derive(Object)]
+pub struct PublicSme {
+    pub id: Uuid,
+    pub handle: String,
+    pub name: String,
+    pub story: String,
+    pub region: String,
+    pub founded_year: Option<i64>,
+    pub is_demo: bool,
+    /// Only what the SME made public.
+    pub contacts: Vec<Contact>,
+}
+
+#[derive(Object)]
+pub struct Contact {
+    /// `street`, `phone`, `whatsapp`, `email` or `website`.
+    pub kind: String,
+    pub value: String,
+}
+
+/// A category with how many products are on show in it and below.
+#[derive(Object)]
+pub struct CategoryNode {
+    pub slug: String,
+    pub name: String,
+    pub products: i64,
+    pub children: Vec<CategoryNode>,
+}
+
+/// A regency with how many products come from it.
+#[derive(Object)]
+pub struct Region {
+    /// Kemendagri code.
+    pub code: String,
+    pub products: i64,
+}
+
+/// An exhibition as the public sees it.
+#[derive(Object)]
+pub struct PublicExhibition {
+    pub id: Uuid,
+    pub slug: String,
+    pub title: String,
+    pub description: Option<String>,
+    pub city: String,
+    pub province_code: String,
+    pub venue: Option<Venue>,
+    pub opening_hours: Vec<OpeningHours>,
+    pub dates: Dates,
+    /// The dates for people, only as exactly as they are known.
+    pub dates_label: String,
+    pub time_zone: String,
+    /// WIB, WITA or WIT.
+    pub time_zone_label: String,
+    pub status: ExhibitionStatus,
+    pub status_reason: Option<String>,
+    pub lineup_is_public: bool,
+    pub is_demo: bool,
+    /// Whether its facts were verified.
+    pub source_status: Option<String>,
+}
+
+/// A product at an exhibition.
+#[derive(Object)]
+pub struct PublicLineupItem {
+    pub id: Uuid,
+    pub product: Card,
+    pub price: Money,
+    pub exhibition_price: Option<Money>,
+    pub units_planned: i64,
+    pub is_sample: bool,
+}

@@ -1,0 +1,132 @@
+//! Keeps the read model: every change that the public can see calls one of these in its transaction.
+
+use poem_openapi::types::ToJSON;
+use uuid::Uuid;
+
+use super::{
+    model::{Card, CategoryRef, Detail, Image, SmeRef},
+    search_text::index_text,
+    store::{self, Row},
+};
+use crate::{
+    catalogue::{self, api::{Material, Variant}, model::ListingStatus, service::Listing},
+    fault::Outcome,
+    http::work::Work,
+    media::model::AttachedPhoto,
+    sme::{self, model::SmeStatus},
+    values::{Language, Localized, Money, fold},
+};
+
+/// Lists, refreshes or takes off one product, as its state and its SME's demand.
+pub async fn refresh_product(work: &Work, id: Uuid) -> Outcome<()> {
+    let product = catalogue::store::any_by_id(work.db(), id).await?;
+    let sme = sme::store::by_id(work.db(), product.sme_id).await?;
+    let is_public = product.status == ListingStatus::Published && product.deleted_at.is_none() && sme.status == SmeStatus::Verified;
+    if !is_public {
+        if store::unlist(work.db(), id).await? {
+            work.touch_catalogue();
+        }
+        return Ok(());
+    }
+    let listing = catalogue::service::listing(work.db(), product).await?;
+    store::list(work.db(), row(&listing, &sme)).await?;
+    work.touch_catalogue();
+    Ok(())
+}
+
+/// The same for all published products of an SME whose profile or status changed.
+pub async fn refresh_sme(work: &Work, id: Uuid) -> Outcome<()> {
+    for product in catalogue::store::published_of(work.db(), id).await? {
+        refresh_product(work, product).await?;
+    }
+    work.touch_catalogue();
+    Ok(())
+}
+
+fn row(listing: &Listing, sme: &sme::store::entity::Model) -> Row {
+    let product = &listing.product;
+    let render = |language| {
+        let card = card(listing, sme, language);
+        (card.to_json_string(), detail(listing, card, language).to_json_string())
+    };
+    let ((card_id, detail_id), (card_en, detail_en)) = (render(Language::Id), render(Language::En));
+    let texts = [Some(&product.title), product.summary.as_ref(), Some(&listing.category.name)];
+    let both = texts.into_iter().flatten().flat_map(|text| [Some(text.id.as_str()), text.en.as_deref()]).flatten();
+    Row {
+        product: product.id,
+        sme: sme.id,
+        sme_handle: sme.handle.clone(),
+        handle: product.handle.clone(),
+        category_path: listing.category.path.clone(),
+        regency_code: sme.regency_code.clone(),
+        price_minor: cheapest(listing),
+        published_at: product.published_at.unwrap_or(product.updated_at),
+        title_sort: fold(&product.title.id),
+        search_text: index_text(both.chain([sme.brand_name.as_str()])),
+        card: Localized { id: card_id, en: Some(card_en) },
+        detail: Localized { id: detail_id, en: Some(detail_en) },
+    }
+}
+
+fn cheapest(listing: &Listing) -> i64 {
+    listing.variants.iter().map(|variant| variant.price_minor).min().unwrap_or_default()
+}
+
+fn card(listing: &Listing, sme: &sme::store::entity::Model, language: Language) -> Card {
+    let product = &listing.product;
+    let text = |text: &Option<Localized>| text.as_ref().map(|text| text.in_language(language).to_owned()).unwrap_or_default();
+    let price = cheapest(listing);
+    let mut origins: Vec<_> = Vec::new();
+    for material in &listing.materials {
+        if !origins.contains(&material.origin) {
+            origins.push(material.origin);
+        }
+    }
+    let primary = listing.images.iter().filter(|image| image.photo.is_ready()).max_by_key(|image| (image.is_primary, -image.position));
+    Card {
+        id: product.id,
+        handle: product.handle.clone(),
+        sme: SmeRef { handle: sme.handle.clone(), name: sme.brand_name.clone(), is_demo: sme.is_demo == 1 },
+        title: product.title.in_language(language).to_owned(),
+        summary: text(&product.summary),
+        category: CategoryRef { slug: listing.category.slug.clone(), name: listing.category.name.in_language(language).to_owned() },
+        region: sme.regency_code.clone(),
+        price: Money::idr(price),
+        price_is_from: listing.variants.iter().any(|variant| variant.price_minor != price),
+        made_to_order: product.made_to_order == 1,
+        lead_time_days: product.lead_time_days,
+        material_origins: origins,
+        image: primary.map(|photo| image(photo, language)),
+        published_at: product.published_at,
+    }
+}
+
+fn detail(listing: &Listing, card: Card, language: Language) -> Detail {
+    let product = &listing.product;
+    let ready = listing.images.iter().filter(|image| image.photo.is_ready());
+    Detail {
+        card,
+        description: product.description.as_ref().map(|text| text.in_language(language).to_owned()).unwrap_or_default(),
+        variants: listing.variants.iter().cloned().map(Variant::from).collect(),
+        materials: listing.materials.iter().cloned().map(Material::from).collect(),
+        images: ready.map(|photo| image(photo, language)).collect(),
+        shelf_life_days: product.shelf_life_days,
+        storage: product.storage,
+        ingredients: product.ingredients.as_ref().map(|text| text.in_language(language).to_owned()),
+        allergens: product.allergens.clone().and_then(|list| serde_json::from_value(list).ok()),
+    }
+}
+
+fn image(attached: &AttachedPhoto, language: Language) -> Image {
+    let photo = &attached.photo;
+    Image {
+        alt: attached.alt.in_language(language).to_owned(),
+        width: photo.width.unwrap_or_default(),
+        height: photo.height.unwrap_or_default(),
+        placeholder: photo.placeholder.clone().unwrap_or_default(),
+        dominant_color: photo.dominant_color.clone().unwrap_or_default(),
+        focal_x_bp: attached.focal_x_bp,
+        focal_y_bp: attached.focal_y_bp,
+        renditions: photo.renditions.clone(),
+    }
+}

@@ -1,0 +1,252 @@
+//! SQL of the read model.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::model::Sort;
+use crate::{
+    exhibitions::store::LINEUP_IS_PUBLIC,
+    fault::Outcome,
+    platform::database::{search_condition, sql},
+    values::Localized,
+};
+
+/// A row of the read model.
+pub struct Row {
+    pub product: Uuid,
+    pub sme: Uuid,
+    pub sme_handle: String,
+    pub handle: String,
+    pub category_path: String,
+    pub regency_code: String,
+    pub price_minor: i64,
+    pub published_at: DateTime<Utc>,
+    pub title_sort: String,
+    pub card: Localized,
+    pub detail: Localized,
+    pub search_text: String,
+}
+
+/// Lists a product, or refreshes what is listed.
+pub async fn list(connection: &impl ConnectionTrait, row: Row) -> Outcome<()> {
+    let text = "insert into storefront_products (product_id, sme_id, sme_handle, handle, listed, category_path, regency_code, \
+                price_minor, published_at, title_sort, card_id, card_en, detail_id, detail_en, search_text) \
+                values (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (product_id) do update set \
+                sme_handle = excluded.sme_handle, handle = excluded.handle, listed = 1, category_path = excluded.category_path, \
+                regency_code = excluded.regency_code, price_minor = excluded.price_minor, published_at = excluded.published_at, \
+                title_sort = excluded.title_sort, card_id = excluded.card_id, card_en = excluded.card_en, \
+                detail_id = excluded.detail_id, detail_en = excluded.detail_en, search_text = excluded.search_text";
+    let values: [Value; 14] = [
+        row.product.into(), row.sme.into(), row.sme_handle.into(), row.handle.into(), row.category_path.into(),
+        row.regency_code.into(), row.price_minor.into(), row.published_at.into(), row.title_sort.into(), row.card.id.into(),
+        row.card.en.into(), row.detail.id.into(), row.detail.en.into(), row.search_text.into(),
+    ];
+    connection.execute_raw(sql(connection, text, values)).await?;
+    Ok(())
+}
+
+/// Takes a product off the public side. True where it was on it.
+pub async fn unlist(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<bool> {
+    let text = "delete from storefront_products where product_id = ?";
+    Ok(connection.execute_raw(sql(connection, text, [product.into()])).await?.rows_affected() == 1)
+}
+
+/// What a buyer looks for. Values of one filter are alternatives; filters add up.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Wanted {
+    pub words: Vec<String>,
+    pub categories: Vec<String>,
+    pub regions: Vec<String>,
+    pub exhibitions: Vec<String>,
+    pub smes: Vec<String>,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Position {
+    Newest(DateTime<Utc>, Uuid),
+    Price(i64, Uuid),
+    Title(String, Uuid),
+}
+
+#[derive(FromQueryResult)]
+pub struct ListedCard {
+    pub card: String,
+    pub product_id: Uuid,
+    pub published_at: DateTime<Utc>,
+    pub price_minor: i64,
+    pub title_sort: String,
+}
+
+impl ListedCard {
+    /// The position after this card.
+    pub fn position(&self, sort: Sort) -> Position {
+        match sort {
+            Sort::Newest => Position::Newest(self.published_at, self.product_id),
+            Sort::Cheapest | Sort::Dearest => Position::Price(self.price_minor, self.product_id),
+            Sort::Title => Position::Title(self.title_sort.clone(), self.product_id),
+        }
+    }
+}
+
+/// A page of cards in one statement. `language` is `id` or `en`.
+pub async fn cards(connection: &impl ConnectionTrait, wanted: &Wanted, sort: Sort, after: Option<Position>, limit: u32, language: &str) -> Outcome<Vec<ListedCard>> {
+    let mut conditions = vec!["p.listed = 1".to_owned()];
+    let mut values: Vec<Value> = Vec::new();
+    let mut any_of = |given: &[String], before: &str, after: &str| {
+        if !given.is_empty() {
+            let marks = vec!["?"; given.len()].join(", ");
+            conditions.push(format!("{before}({marks}){after}"));
+            values.extend(given.iter().map(|value| value.clone().into()));
+        }
+    };
+    let below = "p.category_path in (select c.path from categories c join categories top on c.path = top.path \
+                 or c.path like top.path || '/%' where top.slug in ";
+    any_of(&wanted.categories, below, ")");
+    any_of(&wanted.regions, "p.regency_code in ", "");
+    any_of(&wanted.smes, "p.sme_handle in ", "");
+    let shown = format!(
+        "p.product_id in (select l.product_id from lineup_items l join exhibitions e on e.id = l.exhibition_id \
+         where e.status in {LINEUP_IS_PUBLIC} and e.slug in "
+    );
+    any_of(&wanted.exhibitions, &shown, ")");
+    if !wanted.words.is_empty() {
+        let (condition, query) = search_condition(connection.get_database_backend(), &wanted.words);
+        conditions.push(condition.to_owned());
+        values.push(query.into());
+    }
+    let (column, direction, compare) = match sort {
+        Sort::Newest => ("published_at", "desc", "<"),
+        Sort::Cheapest => ("price_minor", "asc", ">"),
+        Sort::Dearest => ("price_minor", "desc", "<"),
+        Sort::Title => ("title_sort", "asc", ">"),
+    };
+    if let Some(position) = after {
+        conditions.push(format!("(p.{column}, p.product_id) {compare} (?, ?)"));
+        values.extend(match position {
+            Position::Newest(at, id) => [Value::from(at), id.into()],
+            Position::Price(minor, id) => [minor.into(), id.into()],
+            Position::Title(title, id) => [title.into(), id.into()],
+        });
+    }
+    let text = format!(
+        "select p.card_{language} as card, p.product_id, p.published_at, p.price_minor, p.title_sort from storefront_products p \
+         where {} order by p.{column} {direction}, p.product_id {direction} limit {limit}",
+        conditions.join(" and ")
+    );
+    let rows = connection.query_all_raw(sql(connection, &text, values)).await?;
+    Ok(rows.iter().map(|row| ListedCard::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// How a product is asked for.
+pub enum Address<'a> {
+    Id(Uuid),
+    Handles(&'a str, &'a str),
+}
+
+#[derive(FromQueryResult)]
+pub struct ListedDetail {
+    pub product_id: Uuid,
+    pub detail: String,
+    pub sme_handle: String,
+    pub handle: String,
+}
+
+/// A listed product by id, or by the handles it has or had.
+pub async fn detail(connection: &impl ConnectionTrait, address: Address<'_>, language: &str) -> Outcome<Option<ListedDetail>> {
+    let select = format!("select p.product_id, p.detail_{language} as detail, p.sme_handle, p.handle from storefront_products p where p.listed = 1 and ");
+    let statement = match address {
+        Address::Id(id) => sql(connection, &format!("{select} p.product_id = ?"), [id.into()]),
+        Address::Handles(sme, handle) => {
+            let text = format!(
+                "{select} p.sme_id = coalesce((select id from smes where handle = ?), (select sme_id from sme_handle_history where handle = ?)) \
+                 and (p.handle = ? or p.product_id = (select h.product_id from product_handle_history h where h.sme_id = p.sme_id and h.handle = ?)) \
+                 order by case when p.handle = ? then 0 else 1 end limit 1"
+            );
+            sql(connection, &text, [sme.into(), sme.into(), handle.into(), handle.into(), handle.into()])
+        }
+    };
+    let row = connection.query_one_raw(statement).await?;
+    Ok(row.map(|row| ListedDetail::from_query_result(&row, "")).transpose()?)
+}
+
+#[derive(FromQueryResult)]
+pub struct ShownAt {
+    pub slug: String,
+    pub title: Localized,
+}
+
+/// The exhibitions whose public line-up holds a product.
+pub async fn shown_at(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<ShownAt>> {
+    let text = format!(
+        "select e.slug, e.title from exhibitions e where e.status in {LINEUP_IS_PUBLIC} and e.id in \
+         (select exhibition_id from lineup_items where product_id = ?) order by e.id desc limit 50"
+    );
+    let rows = connection.query_all_raw(sql(connection, &text, [product.into()])).await?;
+    Ok(rows.iter().map(|row| ShownAt::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+#[derive(FromQueryResult)]
+pub struct SmeRow {
+    pub id: Uuid,
+    pub handle: String,
+    pub brand_name: String,
+    pub story: Localized,
+    pub regency_code: String,
+    pub founded_year: Option<i64>,
+    pub is_demo: i64,
+    pub public_contacts: serde_json::Value,
+    pub street: Option<String>,
+    pub phone: Option<String>,
+    pub whatsapp: Option<String>,
+    pub email: Option<String>,
+    pub website: Option<String>,
+}
+
+const SME: &str = "select s.id, s.handle, s.brand_name, s.story, s.regency_code, s.founded_year, s.is_demo, s.public_contacts, s.street, \
+                   s.phone, s.whatsapp, s.email, s.website from smes s where s.status = 'verified' and ";
+
+/// Verified SMEs by id, after `after`.
+pub async fn smes(connection: &impl ConnectionTrait, after: Uuid, limit: u32) -> Outcome<Vec<SmeRow>> {
+    let text = format!("{SME} s.id > ? order by s.id limit {limit}");
+    let rows = connection.query_all_raw(sql(connection, &text, [after.into()])).await?;
+    Ok(rows.iter().map(|row| SmeRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// A verified SME by the handle it has or had.
+pub async fn sme(connection: &impl ConnectionTrait, handle: &str) -> Outcome<Option<SmeRow>> {
+    let text = format!("{SME} s.id = coalesce((select id from smes where handle = ?), (select sme_id from sme_handle_history where handle = ?))");
+    let row = connection.query_one_raw(sql(connection, &text, [handle.into(), handle.into()])).await?;
+    Ok(row.map(|row| SmeRow::from_query_result(&row, "")).transpose()?)
+}
+
+#[derive(FromQueryResult)]
+pub struct CategoryRow {
+    pub slug: String,
+    pub path: String,
+    pub name: Localized,
+    pub products: i64,
+}
+
+/// The category tree, parents first, with how many products are listed in and below each.
+pub async fn categories(connection: &impl ConnectionTrait) -> Outcome<Vec<CategoryRow>> {
+    let text = "select c.slug, c.path, c.name, (select count(*) from storefront_products p where p.listed = 1 \
+                and (p.category_path = c.path or p.category_path like c.path || '/%')) as products \
+                from categories c order by length(c.path) - length(replace(c.path, '/', '')), c.position";
+    let rows = connection.query_all_raw(sql(connection, text, [])).await?;
+    Ok(rows.iter().map(|row| CategoryRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+#[derive(FromQueryResult)]
+pub struct RegionRow {
+    pub regency_code: String,
+    pub products: i64,
+}
+
+pub async fn regions(connection: &impl ConnectionTrait) -> Outcome<Vec<RegionRow>> {
+    let text = "select regency_code, count(*) as products from storefront_products where listed = 1 group by regency_code order by 1";
+    let rows = connection.query_all_raw(sql(connection, text, [])).await?;
+    Ok(rows.iter().map(|row| RegionRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
