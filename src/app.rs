@@ -59,19 +59,12 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    /// Connects everything, migrates, and repairs what a dead process left.
+    /// Connects everything and migrates.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&config.data_dir).with_context(|| format!("data folder {}", config.data_dir.display()))?;
-        let spool = config.data_dir.join("spool");
-        if spool.exists() {
-            std::fs::remove_dir_all(&spool).context("left-over uploads")?;
-        }
-        std::fs::create_dir_all(&spool).context("spool folder")?;
+        std::fs::create_dir_all(config.data_dir.join("spool")).context("spool folder")?;
         let database = Database::connect(&config).await?;
         database.migrate().await?;
-        if database.backend() == DbBackend::Sqlite {
-            jobs::release_leases(&database).await?;
-        }
         let embedded = match &config.bucket_endpoint {
             None => Some(EmbeddedServer::start(&config.data_dir.join("bucket")).await.context("embedded bucket")?),
             Some(_) => None,
@@ -95,6 +88,17 @@ impl App {
             _embedded: embedded,
         }));
         Ok(app)
+    }
+
+    /// Repairs what a dead process left. Only for the process that serves: the others may run beside it.
+    pub async fn recover(&self) -> anyhow::Result<()> {
+        for entry in std::fs::read_dir(self.config.data_dir.join("spool"))? {
+            std::fs::remove_file(entry?.path()).context("left-over upload")?;
+        }
+        if self.database.backend() == DbBackend::Sqlite {
+            jobs::release_leases(&self.database).await?;
+        }
+        Ok(())
     }
 
     /// Starts the image workers and the watcher of the catalogue version.
@@ -128,7 +132,7 @@ impl App {
     /// What `/readyz` reports: each dependency by name.
     pub async fn health(&self) -> BTreeMap<&'static str, bool> {
         let database = self.database.reader().execute_raw(sql(self.database.reader(), "select 1", [])).await.is_ok();
-        BTreeMap::from([("database", database), ("bucket", self.bucket.reachable().await.is_ok())])
+        BTreeMap::from([("database", database), ("bucket", self.bucket.reachable().await.inspect_err(|error| tracing::warn!(%error, "bucket")).is_ok())])
     }
 }
 

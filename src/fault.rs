@@ -75,7 +75,7 @@ pub fn field(pointer: impl Into<String>, code: &'static str, message: Say) -> Fi
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {:?}", _0.kind.code, _0.detail)]
+#[error("{}: {}", _0.kind.code, self.why())]
 pub struct Fault(Box<FaultParts>);
 
 /// What a [`Fault`] says. Boxed, because most results are fine and should stay small.
@@ -101,6 +101,15 @@ impl std::ops::Deref for Fault {
 pub type Outcome<T> = Result<T, Fault>;
 
 impl Fault {
+    /// The cause, or else what a client is told, for logs and the command line.
+    fn why(&self) -> String {
+        match (&self.0.cause, &self.0.detail) {
+            (Some(cause), _) => format!("{cause:#}"),
+            (None, Some(detail)) => detail.en.to_string(),
+            (None, None) => format!("{} {:?}", self.0.kind.en, self.0.fields),
+        }
+    }
+
     pub fn new(kind: &'static Kind) -> Self {
         let (fields, members) = (Vec::new(), Vec::new());
         Self(Box::new(FaultParts { kind, detail: None, fields, members, retry_after_seconds: None, cause: None }))
@@ -172,6 +181,7 @@ const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
     (&["exhibitions_slug_key", "exhibitions.slug"], "slug_taken", "Slug ini sudah dipakai.", "This slug is taken."),
     (&["sme_keeps_an_owner"], "last_owner", "IKM harus punya sedikitnya satu pemilik.", "An SME keeps at least one owner."),
     (&["material_shares_over_100"], "material_shares_over_100", "Jumlah porsi bahan melebihi 100 %.", "Material shares add up to more than 100 %."),
+    (&["media_assets_once", "media_assets.sha256"], "already_uploaded", "Foto ini baru saja diunggah.", "This photo was uploaded just now."),
     (&["media_in_use"], "media_in_use", "Foto masih dipakai produk.", "A product still uses this photo."),
     (&["product_images_product_id_asset_id_key", "product_images.asset_id"], "already_attached", "Foto sudah terpasang.", "The photo is already attached."),
     (&["lineup_takes_published"], "not_published", "Hanya produk yang sudah terbit dapat masuk line-up.", "Only a published product can join a line-up."),

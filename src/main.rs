@@ -137,6 +137,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let acceptor = TcpListener::bind(config.listen).into_acceptor().await.with_context(|| format!("listening on {}", config.listen))?;
     let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied()).context("an address")?;
     let app = App::start(config).await?;
+    app.recover().await?;
     reference::seed(&app).await?;
     let workers = app.spawn_workers();
     let accounts = if app.config.demo() { demo::seed(&app).await? } else { Vec::new() };
@@ -145,6 +146,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     for account in &accounts {
         println!("Demo account:      {} / {}", account.email, account.password.as_deref().unwrap_or("(password of the first start)"));
     }
+    println!("Ready. Stop with Ctrl-C.");
     let server = Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(routes::routes(&app), stop_signal(), Some(Duration::from_secs(20)));
     server.await.context("serving")?;
     for worker in workers {

@@ -41,7 +41,8 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     let mut statuses = vec![400, 500, 503];
     if has_token || path.starts_with("/v1/auth/") {
         statuses.push(401);
-    } else if operation.get("security").is_none() {
+    }
+    if !has_token {
         operation["security"] = json!([]);
     }
     if has_token && path != "/v1/me" {

@@ -1,6 +1,6 @@
 //! Problem documents (RFC 9457): the one shape of every failure, in the client's language.
 
-use poem::{IntoResponse, Response, http::{StatusCode, header}};
+use poem::{Response, http::{StatusCode, header}};
 use poem_openapi::Object;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -78,11 +78,12 @@ pub fn respond(fault: &Fault, place: &Place<'_>) -> Response {
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let status = StatusCode::from_u16(fault.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let language = if place.language == Language::En { "en" } else { "id" };
-    let mut response = (status, body)
-        .with_header(header::CONTENT_TYPE, "application/problem+json")
-        .with_header(header::CONTENT_LANGUAGE, language)
-        .with_header(header::CACHE_CONTROL, "no-store")
-        .into_response();
+    let mut response = Response::builder()
+        .status(status)
+        .content_type("application/problem+json")
+        .header(header::CONTENT_LANGUAGE, language)
+        .header(header::CACHE_CONTROL, "no-store")
+        .body(body);
     if let Some(seconds) = fault.retry_after_seconds {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }

@@ -173,6 +173,18 @@ impl Store {
         Ok(Found { header, modified, file })
     }
 
+    /// An object as a listing shows it; one that left meanwhile is left out.
+    fn entry(&self, bucket: &str, key: String) -> Option<Object> {
+        let found = self.read(bucket, &key).ok()?;
+        Some(Object {
+            key: Some(key),
+            size: i64::try_from(found.header.length).ok(),
+            last_modified: Some(Timestamp::from(found.modified)),
+            e_tag: Some(ETag::Strong(found.header.etag)),
+            ..Object::default()
+        })
+    }
+
     /// Every key of the bucket that begins with `prefix`, in order.
     fn keys(&self, bucket: &str, prefix: &str) -> S3Result<Vec<String>> {
         let root = self.bucket(bucket)?;
@@ -310,7 +322,7 @@ impl S3 for Store {
         let truncated = page.len() > most;
         page.truncate(most);
         let next = page.last().cloned().filter(|_| truncated);
-        let contents: Vec<Object> = page.into_iter().map(|key| Object { key: Some(key), size: Some(0), ..Object::default() }).collect();
+        let contents: Vec<Object> = page.into_iter().filter_map(|key| self.entry(&input.bucket, key)).collect();
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: input.prefix,

@@ -1,0 +1,21 @@
+//! End to end, through HTTP, as owner, officer, coordinator, operator and buyer; each test on both databases.
+
+#![allow(clippy::unwrap_used, clippy::too_many_lines)]
+
+#[path = "suite/world.rs"]
+#[macro_use]
+mod world;
+#[path = "suite/contract.rs"]
+mod contract;
+#[path = "suite/crashes.rs"]
+mod crashes;
+#[path = "suite/invariants.rs"]
+mod invariants;
+#[path = "suite/permissions.rs"]
+mod permissions;
+#[path = "suite/photos.rs"]
+mod photos;
+#[path = "suite/story.rs"]
+mod story;
+#[path = "suite/trouble.rs"]
+mod trouble;

@@ -1,0 +1,141 @@
+//! The permission table (product.md 3.8), against every operation of the OpenAPI document.
+
+use std::collections::BTreeMap;
+
+use etalase::routes;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::world::{Engine, Person, World};
+
+/// Letters: `p` public, `m` any signed-in person, `o` owner, `s` staff of the SME, `x` owner of another SME,
+/// `f` officer, `c` coordinator, `a` operator.
+const MAY: &[(&str, &str)] = &[
+    ("sign_in", "pmosxfca"), ("accept_invitation", "pmosxfca"), ("sign_out", "mosxfca"), ("get_me", "mosxfca"),
+    ("list_sessions", "mosxfca"), ("revoke_session", "mosxfca"),
+    ("list_agencies", "mosxfca"), ("create_agency", "a"), ("list_staff", "fca"), ("remove_staff", "a"), ("invite_staff", "a"),
+    ("list_staff_invitations", "a"), ("list_programmes", "fca"), ("list_wub_groups", "fca"),
+    ("list_smes", "mosxfca"), ("register_sme", "mosxfca"), ("get_sme", "osfca"), ("edit_sme", "osa"), ("submit_sme", "osa"),
+    ("verify_sme", "fca"), ("reject_sme", "fca"), ("suspend_sme", "fca"), ("list_sme_audit", "ofca"),
+    ("list_members", "osfca"), ("remove_member", "oa"), ("invite_member", "oa"), ("list_member_invitations", "oa"), ("revoke_invitation", "oa"),
+    ("list_classifications", "mosxfca"), ("list_sme_classifications", "osfca"), ("classify_sme", "osa"),
+    ("list_products", "osfca"), ("list_moderation_queue", "fc"), ("create_product", "os"), ("get_product", "osfca"), ("edit_product", "os"),
+    ("delete_product", "os"), ("get_product_readiness", "osfca"), ("submit_product", "os"), ("pause_product", "os"), ("resume_product", "os"),
+    ("archive_product", "os"), ("restore_product", "os"), ("approve_product", "fca"), ("request_product_changes", "fca"),
+    ("reject_product", "fca"), ("suspend_product", "fca"), ("reinstate_product", "fca"), ("add_variant", "os"), ("edit_variant", "os"),
+    ("delete_variant", "os"), ("add_material", "os"), ("delete_material", "os"), ("attach_image", "os"), ("edit_image", "os"),
+    ("detach_image", "os"), ("list_product_audit", "ofca"),
+    ("upload_photo", "os"), ("get_photo", "osfca"), ("delete_photo", "os"),
+    ("list_exhibitions", "mosxfca"), ("create_exhibition", "c"), ("get_exhibition", "fca"), ("edit_exhibition", "c"), ("announce_exhibition", "c"),
+    ("open_exhibition", "c"), ("close_exhibition", "c"), ("publish_lineup", "c"), ("start_exhibition", "c"), ("complete_exhibition", "c"),
+    ("archive_exhibition", "c"), ("postpone_exhibition", "c"), ("cancel_exhibition", "c"), ("list_exhibitors", "fca"), ("add_exhibitor", "c"),
+    ("list_lineup", "fca"), ("add_lineup_item", "os"), ("edit_lineup_item", "os"), ("remove_lineup_item", "osc"), ("list_exhibition_audit", "fca"),
+    ("browse_products", "pmosxfca"), ("get_public_product", "pmosxfca"), ("get_public_product_by_handle", "pmosxfca"), ("browse_smes", "pmosxfca"),
+    ("get_public_sme", "pmosxfca"), ("list_categories", "pmosxfca"), ("list_regions", "pmosxfca"), ("browse_exhibitions", "pmosxfca"),
+    ("get_public_exhibition", "pmosxfca"), ("get_public_lineup", "pmosxfca"), ("livez", "pmosxfca"), ("readyz", "pmosxfca"), ("version", "pmosxfca"),
+];
+
+/// Not called by those who may: they would end the session or need a second target.
+const ONLY_REFUSALS: &[&str] = &["sign_in", "accept_invitation", "sign_out", "revoke_session", "remove_staff", "remove_member", "revoke_invitation",
+    "delete_photo", "get_public_product", "get_public_product_by_handle", "get_public_lineup", "remove_lineup_item", "get_public_sme"];
+
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    needs_body: bool,
+}
+
+fn operations() -> Vec<Operation> {
+    let document = routes::document();
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            all.push(Operation {
+                id: operation["operationId"].as_str().unwrap().into(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+                needs_body: operation.get("requestBody").is_some(),
+            });
+        }
+    }
+    all
+}
+
+#[test]
+fn the_table_names_every_operation_and_nothing_else() {
+    let mut documented: Vec<_> = operations().into_iter().map(|operation| operation.id).collect();
+    let mut listed: Vec<_> = MAY.iter().map(|(id, _)| (*id).to_owned()).collect();
+    documented.sort();
+    listed.sort();
+    assert_eq!(documented, listed);
+}
+
+on_both! {
+    async fn every_operation_lets_in_whom_the_table_names_and_nobody_else(world: World) {
+        let town = world.town().await;
+        let other = world.newcomer("stranger", false).await;
+        town.new_sme(&other, "Lain").await;
+        let invited = town.owner.post(&format!("/v1/smes/{}/invitations", town.sme), json!({ "email": "staff@example.org", "role": "staff" })).await.expect(201);
+        let accept = json!({ "token": invited.text("/token"), "display_name": "Staf", "password": crate::world::PASSWORD });
+        let staff = Person { token: Some(world.public().post("/v1/auth/accept-invitation", accept).await.expect(200).text("/token")), ..world.public() };
+        let open = town.owner.post(&format!("/v1/smes/{}/invitations", town.sme), json!({ "email": "open@example.org", "role": "staff" })).await.expect(201);
+        let product = town.published("Dodol").await;
+        let exhibition = town.exhibition("pameran").await;
+        town.coordinator.post(&format!("/v1/exhibitions/{exhibition}/exhibitors"), json!({ "sme_id": town.sme })).await.expect(201);
+        let item = json!({ "sme_id": town.sme, "variant_id": product.text("/variants/0/id"), "units_planned": 5 });
+        let item = town.owner.post(&format!("/v1/exhibitions/{exhibition}/lineup"), item).await.expect(201);
+        let nowhere = uuid::Uuid::now_v7().to_string();
+        let targets: BTreeMap<&str, String> = BTreeMap::from([
+            ("{sme_id}", town.sme.clone()), ("{agency_id}", town.agency.clone()), ("{product_id}", product.text("/id")),
+            ("{variant_id}", product.text("/variants/0/id")), ("{image_id}", product.text("/images/0/id")), ("{material_id}", nowhere.clone()),
+            ("{media_id}", product.text("/images/0/photo/id")), ("{exhibition_id}", exhibition), ("{item_id}", item.text("/id")),
+            ("{invitation_id}", open.text("/id")), ("{session_id}", nowhere.clone()), ("{user_id}", nowhere),
+            ("{sme}", "dodol-cisadane".into()), ("{handle}", "dodol".into()), ("{slug}", "pameran".into()),
+        ]);
+        let member = world.newcomer("nobody", false).await;
+        let people = [
+            ('p', world.public()), ('m', member), ('o', town.owner.clone()), ('s', staff), ('x', other), ('f', town.officer.clone()),
+            ('c', town.coordinator.clone()), ('a', town.operator.clone()),
+        ];
+        for refusals in [true, false] {
+            for operation in operations() {
+                let may = MAY.iter().find(|(id, _)| *id == operation.id).unwrap().1;
+                for (letter, person) in &people {
+                    if may.contains(*letter) == refusals || (!refusals && ONLY_REFUSALS.contains(&operation.id.as_str())) {
+                        continue;
+                    }
+                    let mut path = operation.path.clone();
+                    for (name, id) in &targets {
+                        path = path.replace(name, id);
+                    }
+                    if operation.id == "upload_photo" || operation.id == "list_products" {
+                        path = format!("{path}?sme_id={}", town.sme);
+                    }
+                    let body = match operation.id.as_str() {
+                        "create_product" => town.dodol("Dodol izin"),
+                        "create_exhibition" => json!({ "agency_id": town.agency, "title": { "id": "" }, "city": "x", "province_code": "ID-BA", "dates": { "precision": "unknown" }, "time_zone": "Asia/Jakarta" }),
+                        "add_lineup_item" => json!({ "sme_id": town.sme, "variant_id": uuid::Uuid::now_v7(), "units_planned": 1 }),
+                        _ => json!({}),
+                    };
+                    let mut request = person.request(operation.method.clone(), &path);
+                    if operation.id == "upload_photo" {
+                        request = request.multipart(reqwest::multipart::Form::new().text("file", "no photo"));
+                    } else if operation.needs_body {
+                        request = request.json::<Value>(&body);
+                    }
+                    let answer = person.send(request).await;
+                    let denied = matches!(answer.status, 401 | 403 | 404);
+                    if refusals {
+                        assert!(denied, "{} lets {letter} in: {} {:#}", operation.id, answer.status, answer.body);
+                        assert_eq!(answer.status == 401, *letter == 'p', "{} to {letter}", operation.id);
+                    } else {
+                        let missing_part = answer.status == 404 && operation.id == "delete_material";
+                        assert!(!denied || missing_part, "{} keeps {letter} out: {} {:#}", operation.id, answer.status, answer.body);
+                        assert!(answer.status < 500, "{}: {:#}", operation.id, answer.body);
+                    }
+                }
+            }
+        }
+    }
+}

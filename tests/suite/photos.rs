@@ -1,0 +1,146 @@
+//! Photos that no one here made: what phones, editors and attackers send.
+
+use etalase::{media::{fsck, model::Format, pipeline}, platform::jobs};
+use serde_json::{Value, json};
+
+use crate::world::{Engine, World, fixture, small_photo};
+
+#[test]
+fn every_fixture_ends_as_expected_upright_and_in_the_right_colours() {
+    let expected: Value = serde_json::from_slice(&fixture("expected.json")).unwrap();
+    for (name, wanted) in expected.as_object().unwrap() {
+        let result = pipeline::process(&fixture(name));
+        let processed = match (wanted["outcome"].as_str().unwrap(), result) {
+            ("reject", Err(_)) => continue,
+            ("accept_or_reject" | "accept_or_advise", outcome) => {
+                assert!(outcome.is_err() || outcome.is_ok_and(|photo| photo.renditions.iter().all(|r| r.height > 0)), "{name}");
+                continue;
+            }
+            ("accept", Ok(processed)) => processed,
+            (outcome, result) => panic!("{name}: wanted {outcome}, got {:?}", result.map(|photo| (photo.width, photo.height))),
+        };
+        // Upright sizes; the fixture of the turned phone states its stored ones.
+        let mut size = [u64::from(processed.width), u64::from(processed.height)];
+        let mut stated = [wanted["width"].as_u64().unwrap(), wanted["height"].as_u64().unwrap()];
+        if name.contains("orientation-6-gps") {
+            size.sort_unstable();
+            stated.sort_unstable();
+        }
+        assert_eq!(size, stated, "{name}");
+        for rendition in &processed.renditions {
+            assert!(u64::from(rendition.width) <= u64::from(processed.width), "{name}: upscaled");
+            for secret in [b"Exif".as_slice(), b"http://ns.adobe.com", b"ICC_PROFILE", b"<script", b"GPS", b"Artist"] {
+                assert!(!rendition.bytes.windows(secret.len()).any(|window| window == secret), "{name}: metadata in a rendition");
+            }
+        }
+        let Some(patches) = wanted["patches_tl_tr_bl_br"].as_array() else { continue };
+        let tolerance = wanted["tolerance"].as_i64().unwrap() + 4;
+        for format in [Format::Webp, Format::Jpeg] {
+            let widest = processed.renditions.iter().filter(|rendition| rendition.format == format).max_by_key(|rendition| rendition.width).unwrap();
+            let picture = image::load_from_memory(&widest.bytes).unwrap().to_rgb8();
+            let (right, bottom) = (picture.width() - 51, picture.height() - 51);
+            for ((x, y), patch) in [(50, 50), (right, 50), (50, bottom), (right, bottom)].into_iter().zip(patches) {
+                let pixel = picture.get_pixel(x, y);
+                for channel in 0..3 {
+                    let distance = (i64::from(pixel[channel]) - patch[channel].as_i64().unwrap()).abs();
+                    assert!(distance <= tolerance, "{name} {format:?} at {x},{y}: {pixel:?} is not {patch}");
+                }
+            }
+        }
+    }
+}
+
+on_both! {
+    async fn a_phone_photo_becomes_ready_and_the_same_one_again_is_not_stored_twice(world: World) {
+        let town = world.town().await;
+        let upload = town.owner.upload(&town.sme, fixture("phone-12mp-orientation-6-gps.jpg")).await.expect(202);
+        assert_eq!(upload.text("/status"), "processing");
+        let photo = town.owner.settled_photo(&upload.text("/id")).await;
+        assert_eq!(photo.text("/status"), "ready");
+        let webp: Vec<_> = photo.body["renditions"].as_array().unwrap().iter().filter(|r| r["format"] == "webp").map(|r| r["width"].as_i64().unwrap()).collect();
+        assert_eq!(webp, [320, 640, 960, 1280, 1920]);
+        assert!(photo.text("/dominant_color").starts_with('#') && !photo.text("/placeholder").is_empty());
+        let again = town.owner.upload(&town.sme, fixture("phone-12mp-orientation-6-gps.jpg")).await.expect(202);
+        assert_eq!(again.text("/id"), upload.text("/id"));
+    }
+
+    async fn what_is_no_photo_is_refused_with_advice(world: World) {
+        let town = world.town().await;
+        for (name, status, words) in [
+            ("iphone.heic", 415, "Most Compatible"), ("small.avif", 415, "JPEG"), ("script.svg", 415, "JPEG"), ("text-named.jpg", 415, "JPEG"),
+            ("empty.jpg", 415, "JPEG"), ("bomb-pixels.png", 422, "megapixels"), ("lying-dimensions.jpg", 422, "megapixels"),
+        ] {
+            let answer = town.owner.upload(&town.sme, fixture(name)).await.expect(status);
+            assert!(answer.text("/detail").contains(words), "{name}: {:#}", answer.body);
+        }
+        let truncated = town.owner.upload(&town.sme, fixture("truncated.jpg")).await.expect(202).text("/id");
+        let failed = town.owner.settled_photo(&truncated).await;
+        assert_eq!((failed.text("/status"), failed.text("/failure")), ("failed".into(), "damaged".into()));
+        let large = town.owner.upload(&town.sme, vec![0xff; 21 * 1024 * 1024]).await.expect(413);
+        assert_eq!(large.text("/code"), "too_large");
+        let left: Vec<_> = std::fs::read_dir(world.folder.path().join("spool")).unwrap().collect();
+        assert!(left.is_empty(), "uploads leave nothing behind");
+    }
+
+    async fn a_photo_in_use_stays_and_one_without_use_leaves_the_bucket(world: World) {
+        let town = world.town().await;
+        let product = town.draft("Dodol").await;
+        let media = product.text("/images/0/photo/id");
+        let refused = town.owner.send(town.owner.request(reqwest::Method::DELETE, &format!("/v1/media/{media}"))).await.expect(409);
+        assert_eq!(refused.text("/reason"), "media_in_use");
+        let image = product.text("/images/0/id");
+        town.owner.delete(&format!("/v1/products/{}/images/{image}", product.text("/id")), &product.etag()).await.expect(200);
+        town.owner.send(town.owner.request(reqwest::Method::DELETE, &format!("/v1/media/{media}"))).await.expect(204);
+        for _ in 0..200 {
+            let (objects, _) = world.app.bucket.list("", None).await.unwrap();
+            if objects.is_empty() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("objects are left in the bucket");
+    }
+
+    async fn fsck_finds_and_repairs_orphans_both_ways(world: World) {
+        let town = world.town().await;
+        let media = town.ready_photo().await;
+        assert!(fsck::run(&world.app, false).await.unwrap().is_clean());
+        world.app.bucket.put("img/orphan/x.webp", b"x", "image/webp").await.unwrap();
+        let url = town.owner.get(&format!("/v1/media/{media}")).await.text("/renditions/0/url");
+        world.app.bucket.delete(url.trim_start_matches("/media/")).await.unwrap();
+        let report = fsck::run(&world.app, true).await.unwrap();
+        assert_eq!((report.orphans.len(), report.incomplete.len()), (1, 1));
+        world.app.jobs_due.notify_one();
+        assert_eq!(town.owner.settled_photo(&media).await.text("/status"), "ready");
+        assert!(fsck::run(&world.app, false).await.unwrap().is_clean());
+    }
+
+    async fn a_photo_of_another_sme_can_not_be_attached(world: World) {
+        let town = world.town().await;
+        let media = town.ready_photo().await;
+        let other = world.newcomer("other", false).await;
+        let sme = town.new_sme(&other, "Lain").await;
+        let mut body = town.dodol("Dodol");
+        body["sme_id"] = json!(sme);
+        let product = other.post("/v1/products", body).await.expect(201).text("/id");
+        let attach = json!({ "media_id": media, "alt": { "id": "x" } });
+        assert_eq!(other.post(&format!("/v1/products/{product}/images"), attach).await.expect(422).text("/errors/0/code"), "unknown");
+        assert_eq!(other.upload(&town.sme, small_photo()).await.status, 404);
+    }
+
+    async fn an_upload_that_died_before_it_was_recorded_is_cleaned_up(world: World) {
+        let id = uuid::Uuid::now_v7();
+        world.app.bucket.put(&format!("originals/{id}"), b"half", "image/jpeg").await.unwrap();
+        let intent = world.app.database.begin().await.unwrap();
+        jobs::enqueue_later(&intent, jobs::JobKind::DeleteMedia, id, chrono::Duration::zero()).await.unwrap();
+        intent.commit().await.unwrap();
+        world.app.jobs_due.notify_one();
+        for _ in 0..200 {
+            if world.app.bucket.list("originals/", None).await.unwrap().0.is_empty() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the half upload is still there");
+    }
+}

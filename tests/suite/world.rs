@@ -1,0 +1,292 @@
+//! A running service on a database and a bucket of its own, with the people of the story.
+
+use std::path::PathBuf;
+
+use etalase::{app::App, config::Config, identity::service::{NewUser, create_account}, platform::database::sql, reference, routes, values::Language};
+use poem::{Server, listener::{Acceptor, Listener, TcpListener}};
+use reqwest::{Method, header::HeaderMap, multipart};
+use sea_orm::{ConnectionTrait, DbErr, Value as SqlValue};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Runs each test on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($world:ident: World) $body:block)*) => {
+        $(mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn run($world: World) $body
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                run(World::start(Engine::Sqlite, |_| {}).await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgresql() {
+                run(World::start(Engine::Postgresql, |_| {}).await).await;
+            }
+        })*
+    };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgresql,
+}
+
+pub const PASSWORD: &str = "correct horse battery";
+
+pub struct World {
+    pub app: App,
+    pub base: String,
+    pub client: reqwest::Client,
+    pub folder: tempfile::TempDir,
+}
+
+/// Somebody who asks: signed in, or the public.
+#[derive(Clone)]
+pub struct Person {
+    pub base: String,
+    pub client: reqwest::Client,
+    pub token: Option<String>,
+    pub language: &'static str,
+}
+
+/// What the service said.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// Fails with the whole answer unless it has this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{:#}", self.body);
+        self
+    }
+
+    pub fn header(&self, name: &str) -> String {
+        self.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+    }
+
+    pub fn text(&self, pointer: &str) -> String {
+        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    pub fn etag(&self) -> String {
+        self.header("etag")
+    }
+}
+
+pub fn postgres_admin() -> String {
+    std::env::var("ETALASE_TEST_POSTGRES_URL").expect("ETALASE_TEST_POSTGRES_URL is set: run ./tests/run, or eval \"$(./tests/postgres start)\"")
+}
+
+/// A fresh, empty PostgreSQL database.
+pub async fn new_postgres_database() -> String {
+    let admin = postgres_admin();
+    let name = format!("t{}", Uuid::now_v7().simple());
+    let connection = sea_orm::Database::connect(&admin).await.unwrap();
+    connection.execute_unprepared(&format!("create database {name}")).await.unwrap();
+    connection.close().await.unwrap();
+    admin.rsplit_once('/').map(|(server, _)| format!("{server}/{name}")).unwrap()
+}
+
+impl World {
+    pub async fn start(engine: Engine, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut overrides = vec![
+            ("data_dir", folder.path().display().to_string()),
+            ("listen", "127.0.0.1:0".to_owned()),
+            ("demo", "false".to_owned()),
+            ("database_connections", "4".to_owned()),
+        ];
+        if engine == Engine::Postgresql {
+            overrides.push(("database_url", new_postgres_database().await));
+        }
+        let mut config = Config::load(None, &overrides).unwrap();
+        change(&mut config);
+        let app = App::start(config).await.unwrap();
+        reference::seed(&app).await.unwrap();
+        app.spawn_workers();
+        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
+        let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
+        tokio::spawn(Server::new_with_acceptor(acceptor).run(routes::routes(&app)));
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { app, base: format!("http://{address}"), client, folder }
+    }
+
+    pub fn public(&self) -> Person {
+        Person { base: self.base.clone(), client: self.client.clone(), token: None, language: "en" }
+    }
+
+    pub async fn sign_in(&self, email: &str) -> Person {
+        let answer = self.public().post("/v1/auth/sign-in", json!({ "email": email, "password": PASSWORD })).await.expect(200);
+        Person { token: Some(answer.text("/token")), ..self.public() }
+    }
+
+    /// A person without any role.
+    pub async fn newcomer(&self, name: &str, is_operator: bool) -> Person {
+        let email = format!("{name}@example.org");
+        let new = NewUser { email: email.clone(), display_name: name.into(), password: PASSWORD.into(), locale: Language::En, is_operator };
+        create_account(&self.app, new).await.unwrap();
+        self.sign_in(&email).await
+    }
+
+    pub async fn execute(&self, text: &str, values: Vec<SqlValue>) -> Result<u64, DbErr> {
+        let work = self.app.database.begin().await?;
+        let rows = work.execute_raw(sql(&work, text, values)).await?.rows_affected();
+        work.commit().await?;
+        Ok(rows)
+    }
+
+    /// Agency, its people, and a verified SME with its owner.
+    pub async fn town(&self) -> Town {
+        let operator = self.newcomer("operator", true).await;
+        let agency = operator.post("/v1/agencies", json!({ "name": "Disperindag", "kind": "city_office", "time_zone": "Asia/Jakarta" })).await.expect(201).text("/id");
+        let mut staff = Vec::new();
+        for role in ["officer", "coordinator"] {
+            let invited = operator.post(&format!("/v1/agencies/{agency}/invitations"), json!({ "email": format!("{role}@example.org"), "role": role })).await.expect(201);
+            let accept = json!({ "token": invited.text("/token"), "display_name": role, "password": PASSWORD });
+            let token = self.public().post("/v1/auth/accept-invitation", accept).await.expect(200).text("/token");
+            staff.push(Person { token: Some(token), ..self.public() });
+        }
+        let (coordinator, officer) = (staff.pop().unwrap(), staff.pop().unwrap());
+        let owner = self.newcomer("owner", false).await;
+        let mut town = Town { operator, officer, coordinator, owner, agency, sme: String::new() };
+        town.sme = town.new_sme(&town.owner, "Dodol Cisadane").await;
+        town
+    }
+}
+
+pub struct Town {
+    pub operator: Person,
+    pub officer: Person,
+    pub coordinator: Person,
+    pub owner: Person,
+    pub agency: String,
+    pub sme: String,
+}
+
+impl Town {
+    /// Registers an SME as `owner` and has the officer verify it.
+    pub async fn new_sme(&self, owner: &Person, name: &str) -> String {
+        let body = json!({ "agency_id": self.agency, "brand_name": name, "story": { "id": "Cerita." }, "regency_code": "36.71" });
+        let sme = owner.post("/v1/smes", body).await.expect(201).text("/id");
+        self.officer.post(&format!("/v1/smes/{sme}/verify"), json!({})).await.expect(200);
+        sme
+    }
+
+    pub fn dodol(&self, title: &str) -> Value {
+        json!({
+            "sme_id": self.sme, "category": "dodol",
+            "title": { "id": title, "en": format!("{title} (en)") },
+            "summary": { "id": "Manis dan legit.", "en": "Sweet and chewy." },
+            "shelf_life_days": 60, "storage": "ambient",
+            "ingredients": { "id": "Ketan, gula aren" }, "allergens": [],
+            "variants": [{ "price": { "value": "25000" }, "net_content": { "value": 250, "unit": "g" } }],
+        })
+    }
+
+    pub async fn ready_photo(&self) -> String {
+        let answer = self.owner.upload(&self.sme, small_photo()).await.expect(202);
+        let id = answer.text("/id");
+        assert_eq!(self.owner.settled_photo(&id).await.text("/status"), "ready");
+        id
+    }
+
+    /// A draft with a photo.
+    pub async fn draft(&self, title: &str) -> Answer {
+        let product = self.owner.post("/v1/products", self.dodol(title)).await.expect(201).text("/id");
+        let media = self.ready_photo().await;
+        self.owner.post(&format!("/v1/products/{product}/images"), json!({ "media_id": media, "alt": { "id": "Dodol" } })).await.expect(201)
+    }
+
+    /// A product that is public.
+    pub async fn published(&self, title: &str) -> Answer {
+        let id = self.draft(title).await.text("/id");
+        self.owner.post_empty(&format!("/v1/products/{id}/submit")).await.expect(200);
+        self.officer.post(&format!("/v1/products/{id}/approve"), json!({})).await.expect(200)
+    }
+
+    pub async fn exhibition(&self, slug: &str) -> String {
+        let body = json!({
+            "agency_id": self.agency, "slug": slug, "title": { "id": "Pameran" }, "city": "Pontianak", "province_code": "ID-KB",
+            "dates": { "starts_on": "2030-05-01", "ends_on": "2030-05-04", "precision": "day" }, "time_zone": "Asia/Pontianak",
+        });
+        self.coordinator.post("/v1/exhibitions", body).await.expect(201).text("/id")
+    }
+}
+
+/// A JPEG that is drawn here.
+pub fn small_photo() -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let picture = image::RgbImage::from_fn(700, 500, |x, y| image::Rgb([(x / 3) as u8, (y / 2) as u8, 90]));
+    picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
+}
+
+pub fn fixture(name: &str) -> Vec<u8> {
+    let folder = std::env::var("ETALASE_FIXTURES").map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"), PathBuf::from);
+    std::fs::read(folder.join("images").join(name)).unwrap_or_else(|error| panic!("fixture {name}: {error}"))
+}
+
+impl Person {
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base)).header("accept-language", self.language);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap();
+        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn post_empty(&self, path: &str) -> Answer {
+        self.send(self.request(Method::POST, path)).await
+    }
+
+    pub async fn patch(&self, path: &str, etag: &str, body: Value) -> Answer {
+        self.send(self.request(Method::PATCH, path).header("if-match", etag).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str, etag: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path).header("if-match", etag)).await
+    }
+
+    pub async fn upload(&self, sme: &str, bytes: Vec<u8>) -> Answer {
+        let form = multipart::Form::new().part("file", multipart::Part::bytes(bytes).file_name("photo.jpg"));
+        self.send(self.request(Method::POST, &format!("/v1/media?sme_id={sme}")).multipart(form)).await
+    }
+
+    /// Waits until a photo is no longer in processing.
+    pub async fn settled_photo(&self, id: &str) -> Answer {
+        for _ in 0..600 {
+            let answer = self.get(&format!("/v1/media/{id}")).await.expect(200);
+            if answer.text("/status") != "processing" {
+                return answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("photo {id} is never ready");
+    }
+}
