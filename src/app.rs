@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::{AtomicI64, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,12 +14,19 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use moka::future::Cache;
 use rand::RngCore;
 use sea_orm::{ConnectionTrait, DbBackend};
-use tokio::{sync::{Notify, Semaphore}, task::JoinHandle};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinHandle,
+};
 
 use crate::{
     config::Config,
     media,
-    platform::{bucket::{Bucket, EmbeddedServer}, database::{Database, sql}, jobs},
+    platform::{
+        bucket::{Bucket, EmbeddedServer},
+        database::{Database, sql},
+        jobs,
+    },
 };
 
 /// Uploads in progress at a time; each may hold a connection for minutes on a phone's network.
@@ -81,7 +91,11 @@ impl App {
             .time_to_live(Duration::from_mins(5))
             .build();
         let app = Self(Arc::new(Parts {
-            config, database, bucket, cursor_secret, cache,
+            config,
+            database,
+            bucket,
+            cursor_secret,
+            cache,
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
             jobs_due: Notify::new(),
             catalogue_version: AtomicI64::new(version),
@@ -132,7 +146,10 @@ impl App {
     /// What `/readyz` reports: each dependency by name.
     pub async fn health(&self) -> BTreeMap<&'static str, bool> {
         let database = self.database.reader().execute_raw(sql(self.database.reader(), "select 1", [])).await.is_ok();
-        BTreeMap::from([("database", database), ("bucket", self.bucket.reachable().await.inspect_err(|error| tracing::warn!(%error, "bucket")).is_ok())])
+        BTreeMap::from([
+            ("database", database),
+            ("bucket", self.bucket.reachable().await.inspect_err(|error| tracing::warn!(%error, "bucket")).is_ok()),
+        ])
     }
 }
 

@@ -36,9 +36,20 @@ pub struct Config {
 }
 
 const KEYS: &[&str] = &[
-    "data_dir", "listen", "database_url", "database_connections", "bucket_endpoint", "bucket_region",
-    "bucket_name", "bucket_access_key", "bucket_secret_key", "public_url", "demo", "demo_password",
-    "image_workers", "trusted_proxies",
+    "data_dir",
+    "listen",
+    "database_url",
+    "database_connections",
+    "bucket_endpoint",
+    "bucket_region",
+    "bucket_name",
+    "bucket_access_key",
+    "bucket_secret_key",
+    "public_url",
+    "demo",
+    "demo_password",
+    "image_workers",
+    "trusted_proxies",
 ];
 
 impl Config {

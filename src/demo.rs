@@ -17,7 +17,11 @@ use crate::{
         model::{ContentUnit, ListingEvent, ListingStatus, NetContent, NewMaterial, NewProduct, NewVariant, Origin, Storage},
         service::Decision,
     },
-    exhibitions::{self, model::{DatePrecision, Dates, ExhibitionEvent, Venue}, service::{NewItem, Profile, Source}},
+    exhibitions::{
+        self,
+        model::{DatePrecision, Dates, ExhibitionEvent, Venue},
+        service::{NewItem, Profile, Source},
+    },
     fault::{Fault, Outcome},
     http::work::{Work, hex},
     identity::{
@@ -25,7 +29,11 @@ use crate::{
         service::{NewUser, create_user, random_password},
         store::{self as people, AgencyRow, Target},
     },
-    media::{self, model::{MediaStatus, NewAttachment}, service::Received},
+    media::{
+        self,
+        model::{MediaStatus, NewAttachment},
+        service::Received,
+    },
     mentoring::{self, Programme, WubGroup},
     platform::database::sql,
     sme::{self, model::SmeEvent, service::Registration},
@@ -81,11 +89,30 @@ enum Content {
     Plain { material: (&'static str, &'static str) },
 }
 
-const fn food(sme: usize, category: &'static str, id: &'static str, en: &'static str, price: i64, grams: i64, days: i64, ingredients: (&'static str, &'static str), allergen: Option<&'static str>) -> Item {
+const fn food(
+    sme: usize,
+    category: &'static str,
+    id: &'static str,
+    en: &'static str,
+    price: i64,
+    grams: i64,
+    days: i64,
+    ingredients: (&'static str, &'static str),
+    allergen: Option<&'static str>,
+) -> Item {
     Item { sme, category, id, en, price, content: Content::Food { grams, days, ingredients, allergen } }
 }
 
-const fn craft(sme: usize, id: &'static str, en: &'static str, price: i64, material: (&'static str, &'static str), source: (&'static str, &'static str), share_bp: i64, grams: i64) -> Item {
+const fn craft(
+    sme: usize,
+    id: &'static str,
+    en: &'static str,
+    price: i64,
+    material: (&'static str, &'static str),
+    source: (&'static str, &'static str),
+    share_bp: i64,
+    grams: i64,
+) -> Item {
     Item { sme, category: "suvenir-limbah", id, en, price, content: Content::Waste { material, source, share_bp, grams } }
 }
 
@@ -280,11 +307,8 @@ async fn mentoring_of_2017(work: &Work, agency: Uuid) -> Outcome<Vec<Uuid>> {
 /// The three real exhibitions. Nothing is invented: no line-up, no figures, no day that is not known.
 async fn exhibitions_of_2017(work: &Work, agency: Uuid, by: Uuid) -> Outcome<()> {
     let unknown = Dates { starts_on: None, ends_on: None, precision: DatePrecision::Unknown };
-    let december = Dates {
-        starts_on: NaiveDate::from_ymd_opt(2017, 12, 1),
-        ends_on: NaiveDate::from_ymd_opt(2017, 12, 31),
-        precision: DatePrecision::Month,
-    };
+    let december =
+        Dates { starts_on: NaiveDate::from_ymd_opt(2017, 12, 1), ends_on: NaiveDate::from_ymd_opt(2017, 12, 31), precision: DatePrecision::Month };
     let held = Localized::new(
         "IKM binaan tampil di sini sebelum 4 Oktober 2017. Nama, tanggal dan tempat pameran tidak diketahui.",
         "Mentored SMEs showed here before 4 October 2017. Name, dates and venue of the exhibition are unknown.",
@@ -363,10 +387,10 @@ async fn draft_with_photo(app: &App, index: usize, by: Uuid) -> anyhow::Result<(
     let product = if let Some(product) = existing {
         product
     } else {
-            let work = Work::begin(app, "demo").await?;
-            let listing = catalogue::service::create(&work, &policy::system(by), new_product(sme, &ITEMS[index])).await?;
-            work.commit().await?;
-            listing.product
+        let work = Work::begin(app, "demo").await?;
+        let listing = catalogue::service::create(&work, &policy::system(by), new_product(sme, &ITEMS[index])).await?;
+        work.commit().await?;
+        listing.product
     };
     if product.status != ListingStatus::Draft || !media::service::attached(app.database.reader(), product.id).await?.is_empty() {
         return Ok(());
@@ -428,7 +452,10 @@ fn new_product(sme_id: Uuid, item: &Item) -> NewProduct {
             product.storage = Some(if days < 7 { Storage::Chilled } else { Storage::Ambient });
             product.ingredients = Some(Localized::new(ingredients.0, ingredients.1));
             product.allergens = Some(allergen.into_iter().flat_map(|list| list.split(", ")).map(str::to_owned).collect());
-            product.variants = vec![variant(&format!("{grams} g"), item.price, Some(grams)), variant(&format!("{} g", grams * 2), item.price * 19 / 10 / 100 * 100, Some(grams * 2))];
+            product.variants = vec![
+                variant(&format!("{grams} g"), item.price, Some(grams)),
+                variant(&format!("{} g", grams * 2), item.price * 19 / 10 / 100 * 100, Some(grams * 2)),
+            ];
         }
         Content::Waste { material: name, source, share_bp, grams } => {
             product.materials = vec![
@@ -505,7 +532,8 @@ async fn future_lineup(app: &App) -> anyhow::Result<()> {
         for (position, product) in products.into_iter().take(2).enumerate() {
             let Some(variant) = catalogue::store::variants(work.db(), product).await?.into_iter().next() else { continue };
             let price = MoneyInput { amount_minor: Some(variant.price_minor * 9 / 10 / 10_000 * 10_000), ..MoneyInput::default() };
-            let item = NewItem { variant_id: variant.id, units_planned: 50, exhibition_price: Some(price), is_sample: false, position: position as i64 };
+            let item =
+                NewItem { variant_id: variant.id, units_planned: 50, exhibition_price: Some(price), is_sample: false, position: position as i64 };
             exhibitions::service::add_item(&work, &policy::system(by), &exhibition, exhibitor.sme_id, item).await?;
         }
     }

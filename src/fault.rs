@@ -183,14 +183,44 @@ const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
     (&["material_shares_over_100"], "material_shares_over_100", "Jumlah porsi bahan melebihi 100 %.", "Material shares add up to more than 100 %."),
     (&["media_assets_once", "media_assets.sha256"], "already_uploaded", "Foto ini baru saja diunggah.", "This photo was uploaded just now."),
     (&["media_in_use"], "media_in_use", "Foto masih dipakai produk.", "A product still uses this photo."),
-    (&["product_images_product_id_asset_id_key", "product_images.asset_id"], "already_attached", "Foto sudah terpasang.", "The photo is already attached."),
-    (&["lineup_takes_published"], "not_published", "Hanya produk yang sudah terbit dapat masuk line-up.", "Only a published product can join a line-up."),
+    (
+        &["product_images_product_id_asset_id_key", "product_images.asset_id"],
+        "already_attached",
+        "Foto sudah terpasang.",
+        "The photo is already attached.",
+    ),
+    (
+        &["lineup_takes_published"],
+        "not_published",
+        "Hanya produk yang sudah terbit dapat masuk line-up.",
+        "Only a published product can join a line-up.",
+    ),
     (&["lineup_takes_confirmed"], "not_confirmed", "IKM belum menjadi peserta pameran ini.", "The SME is not an exhibitor here."),
     (&["lineup_frozen"], "lineup_frozen", "Line-up sudah dibekukan.", "The line-up is frozen."),
-    (&["lineup_items_application_id_variant_id_key", "lineup_items.variant_id"], "already_in_lineup", "Varian sudah ada di line-up.", "The variant is already in the line-up."),
-    (&["applications_exhibition_id_sme_id_key", "applications.sme_id"], "already_applied", "IKM sudah terdaftar di pameran ini.", "The SME is already in this exhibition."),
-    (&["invitations_open", "invitations.email"], "already_invited", "Undangan untuk surel ini masih terbuka.", "An invitation to this e-mail is still open."),
-    (&["agency_members_pkey", "agency_members.role", "sme_memberships_pkey", "sme_memberships.user_id"], "already_member", "Orang ini sudah menjadi anggota.", "This person is already a member."),
+    (
+        &["lineup_items_application_id_variant_id_key", "lineup_items.variant_id"],
+        "already_in_lineup",
+        "Varian sudah ada di line-up.",
+        "The variant is already in the line-up.",
+    ),
+    (
+        &["applications_exhibition_id_sme_id_key", "applications.sme_id"],
+        "already_applied",
+        "IKM sudah terdaftar di pameran ini.",
+        "The SME is already in this exhibition.",
+    ),
+    (
+        &["invitations_open", "invitations.email"],
+        "already_invited",
+        "Undangan untuk surel ini masih terbuka.",
+        "An invitation to this e-mail is still open.",
+    ),
+    (
+        &["agency_members_pkey", "agency_members.role", "sme_memberships_pkey", "sme_memberships.user_id"],
+        "already_member",
+        "Orang ini sudah menjadi anggota.",
+        "This person is already a member.",
+    ),
 ];
 
 impl From<DbErr> for Fault {
@@ -203,9 +233,7 @@ impl From<DbErr> for Fault {
         }
         match error {
             DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Self::unavailable(error),
-            DbErr::Query(RuntimeErr::SqlxError(ref cause)) | DbErr::Exec(RuntimeErr::SqlxError(ref cause))
-                if is_outage(cause) =>
-            {
+            DbErr::Query(RuntimeErr::SqlxError(ref cause)) | DbErr::Exec(RuntimeErr::SqlxError(ref cause)) if is_outage(cause) => {
                 Self::unavailable(error)
             }
             other => Self::internal(other),
@@ -219,9 +247,9 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
     match error {
         Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
         // PostgreSQL 57P0x: shutting down; 53xxx: out of a resource. SQLite 13: disk full, 5: busy, 10: I/O.
-        Error::Database(cause) => cause.code().is_some_and(|code| {
-            code.starts_with("57P0") || code.starts_with("53") || matches!(&*code, "13" | "5" | "10")
-        }),
+        Error::Database(cause) => {
+            cause.code().is_some_and(|code| code.starts_with("57P0") || code.starts_with("53") || matches!(&*code, "13" | "5" | "10"))
+        }
         _ => false,
     }
 }

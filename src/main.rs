@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use etalase::{app::App, config::Config, demo, identity, media::fsck, platform::database::Database, reference, routes, values::Language};
-use poem::{Server, listener::{Acceptor, Listener, TcpListener}};
+use poem::{
+    Server,
+    listener::{Acceptor, Listener, TcpListener},
+};
 use tracing_subscriber::EnvFilter;
 
 /// The shop window of a trade office and its mentored small businesses.
@@ -201,7 +204,13 @@ async fn user(config: Config, what: User) -> anyhow::Result<()> {
     let (email, password) = match what {
         User::Create { email, name, operator } => {
             let password = identity::service::random_password();
-            let new = identity::service::NewUser { email: email.clone(), display_name: name, password: password.clone(), locale: Language::Id, is_operator: operator };
+            let new = identity::service::NewUser {
+                email: email.clone(),
+                display_name: name,
+                password: password.clone(),
+                locale: Language::Id,
+                is_operator: operator,
+            };
             identity::service::create_account(&app, new).await?;
             (email, password)
         }

@@ -50,9 +50,18 @@ pub async fn insert_programme(connection: &impl ConnectionTrait, agency: Uuid, p
     let text = "insert into programmes (id, agency_id, kind, title, organiser, venue, starts_on, ends_on, time_zone, quota, source, source_status, created_at) \
                 values (?, ?, 'bimtek', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
-        programme.id.into(), agency.into(), serde_json::json!(programme.title).into(), programme.organiser.clone().into(),
-        programme.venue.clone().into(), programme.starts_on.into(), programme.ends_on.into(), programme.time_zone.clone().into(),
-        programme.quota.into(), programme.source.clone().into(), programme.source_status.clone().into(), now().into(),
+        programme.id.into(),
+        agency.into(),
+        serde_json::json!(programme.title).into(),
+        programme.organiser.clone().into(),
+        programme.venue.clone().into(),
+        programme.starts_on.into(),
+        programme.ends_on.into(),
+        programme.time_zone.clone().into(),
+        programme.quota.into(),
+        programme.source.clone().into(),
+        programme.source_status.clone().into(),
+        now().into(),
     ];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())
@@ -61,8 +70,13 @@ pub async fn insert_programme(connection: &impl ConnectionTrait, agency: Uuid, p
 pub async fn insert_group(connection: &impl ConnectionTrait, agency: Uuid, group: &WubGroup) -> Outcome<()> {
     let text = "insert into wub_groups (id, agency_id, name, focus, source, source_status, created_at) values (?, ?, ?, ?, ?, ?, ?)";
     let values = [
-        group.id.into(), agency.into(), serde_json::json!(group.name).into(), group.focus.clone().into(), group.source.clone().into(),
-        group.source_status.clone().into(), now().into(),
+        group.id.into(),
+        agency.into(),
+        serde_json::json!(group.name).into(),
+        group.focus.clone().into(),
+        group.source.clone().into(),
+        group.source_status.clone().into(),
+        now().into(),
     ];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())

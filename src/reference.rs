@@ -2,7 +2,10 @@
 //! verified, and which of them an SME carries (row A9).
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, param::{Path, Query}};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Deserialize;
 use serde_json::json;
@@ -21,8 +24,10 @@ use crate::{
 
 pub struct ReferenceApi;
 
-/// parent, slug, Indonesian, English, food, default KBLI 2020.
-const CATEGORIES: &[(&str, &str, &str, &str, bool, Option<&str>)] = &[
+/// Parent, slug, Indonesian, English, food, default KBLI 2020.
+type Category = (&'static str, &'static str, &'static str, &'static str, bool, Option<&'static str>);
+
+const CATEGORIES: &[Category] = &[
     ("", "makanan", "Makanan", "Food", true, None),
     ("makanan", "dodol", "Dodol", "Dodol", true, Some("10796")),
     ("makanan", "kue-basah", "Kue basah", "Wet cakes", true, Some("10792")),
@@ -193,12 +198,20 @@ impl ReferenceApi {
     ///
     /// Replaces all its codes; at most one is the primary.
     #[oai(path = "/v1/smes/:sme_id/classifications", method = "post", operation_id = "classify_sme")]
-    async fn classify(&self, member: Member, write: Write, sme_id: Path<Uuid>, body: Body<SmeClassifications>) -> poem::Result<Reply<Page<SmeClassification>>> {
+    async fn classify(
+        &self,
+        member: Member,
+        write: Write,
+        sme_id: Path<Uuid>,
+        body: Body<SmeClassifications>,
+    ) -> poem::Result<Reply<Page<SmeClassification>>> {
         let work = write.begin(member.user_id, body.bytes()).await?;
         let permit = policy::permit::<EditSme>(&member, &sme::store::scope(work.db(), *sme_id).await?)?;
         let new = body.read()?;
         if new.codes.iter().filter(|code| code.is_primary == 1).count() > 1 || new.codes.len() > 100 {
-            return Err(Fault::invalid_field("/codes", "one_primary", say("Satu kode utama, paling banyak 100.", "One primary code, at most 100.")).into());
+            return Err(
+                Fault::invalid_field("/codes", "one_primary", say("Satu kode utama, paling banyak 100.", "One primary code, at most 100.")).into()
+            );
         }
         replace(&work, *sme_id, &new.codes).await?;
         work.audit(&permit, "classify", "sme", *sme_id, json!({ "codes": new.codes.len() }), None).await?;
@@ -212,7 +225,8 @@ async fn replace(work: &Work, sme: Uuid, codes: &[SmeClassification]) -> Outcome
     for (index, code) in codes.iter().enumerate() {
         let text = "insert into sme_classifications (sme_id, scheme, version, code, is_primary) \
                     select ?, scheme, version, code, cast(? as bigint) from classification_codes where scheme = ? and version = ? and code = ?";
-        let values = [sme.into(), i64::from(code.is_primary == 1).into(), code.scheme.clone().into(), code.version.clone().into(), code.code.clone().into()];
+        let values =
+            [sme.into(), i64::from(code.is_primary == 1).into(), code.scheme.clone().into(), code.version.clone().into(), code.code.clone().into()];
         if work.db().execute_raw(sql(work.db(), text, values)).await?.rows_affected() == 0 {
             return Err(Fault::invalid_field(&format!("/codes/{index}"), "unknown", say("Kode tidak dikenal.", "No such code.")));
         }

@@ -14,7 +14,11 @@ use crate::{
     app::App,
     catalogue::api::CatalogueApi,
     exhibitions::api::ExhibitionsApi,
-    http::{document::{self, Operations}, outermost::Outermost, problem::Problem},
+    http::{
+        document::{self, Operations},
+        outermost::Outermost,
+        problem::Problem,
+    },
     identity::{api::IdentityApi, invitations::InvitationsApi},
     media::api::{MediaApi, rendition},
     mentoring::MentoringApi,
@@ -24,16 +28,12 @@ use crate::{
     storefront::api::StorefrontApi,
 };
 
-type Everything = (
-    IdentityApi, InvitationsApi, SmeApi, CatalogueApi, MediaApi, ExhibitionsApi, MentoringApi, ReferenceApi, StorefrontApi,
-    OperationsApi,
-);
+type Everything =
+    (IdentityApi, InvitationsApi, SmeApi, CatalogueApi, MediaApi, ExhibitionsApi, MentoringApi, ReferenceApi, StorefrontApi, OperationsApi);
 
 fn service() -> OpenApiService<Everything, ()> {
-    let everything = (
-        IdentityApi, InvitationsApi, SmeApi, CatalogueApi, MediaApi, ExhibitionsApi, MentoringApi, ReferenceApi, StorefrontApi,
-        OperationsApi,
-    );
+    let everything =
+        (IdentityApi, InvitationsApi, SmeApi, CatalogueApi, MediaApi, ExhibitionsApi, MentoringApi, ReferenceApi, StorefrontApi, OperationsApi);
     OpenApiService::new(everything, "Etalase", env!("CARGO_PKG_VERSION"))
         .description("The shop window of a trade office and its mentored small businesses: products, photos, exhibitions, and a public storefront.")
 }

@@ -37,12 +37,24 @@ impl MigratorTrait for Migrator {
 async fn run(manager: &SchemaManager<'_>, ddl: &str) -> Result<(), DbErr> {
     let types: [(&str, &str); 8] = match manager.get_database_backend() {
         DbBackend::Sqlite => [
-            ("$uuid", "blob"), ("$time", "text"), ("$day", "text"), ("$json", "text"),
-            ("$flag", "integer"), ("$int", "integer"), ("$strict", "strict"), ("$binary", ""),
+            ("$uuid", "blob"),
+            ("$time", "text"),
+            ("$day", "text"),
+            ("$json", "text"),
+            ("$flag", "integer"),
+            ("$int", "integer"),
+            ("$strict", "strict"),
+            ("$binary", ""),
         ],
         _ => [
-            ("$uuid", "uuid"), ("$time", "timestamptz"), ("$day", "date"), ("$json", "jsonb"),
-            ("$flag", "boolean"), ("$int", "bigint"), ("$strict", ""), ("$binary", "collate \"C\""),
+            ("$uuid", "uuid"),
+            ("$time", "timestamptz"),
+            ("$day", "date"),
+            ("$json", "jsonb"),
+            ("$flag", "boolean"),
+            ("$int", "bigint"),
+            ("$strict", ""),
+            ("$binary", "collate \"C\""),
         ],
     };
     let sql = types.iter().fold(ddl.to_owned(), |sql, (token, name)| sql.replace(token, name));

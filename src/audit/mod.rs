@@ -6,7 +6,10 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{fault::Outcome, platform::{clock::now, database::sql}};
+use crate::{
+    fault::Outcome,
+    platform::{clock::now, database::sql},
+};
 
 /// A row to be written.
 pub struct Entry<'a> {
@@ -26,8 +29,15 @@ pub async fn record(connection: &impl ConnectionTrait, entry: Entry<'_>) -> Outc
     let text = "insert into audit_log (id, at, actor_user_id, on_behalf_of_sme_id, action, entity, entity_id, change, reason, request_id) \
                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
-        Uuid::now_v7().into(), now().into(), entry.actor_user_id.into(), entry.on_behalf_of_sme_id.into(),
-        entry.action.into(), entry.entity.into(), entry.entity_id.into(), entry.change.into(), entry.reason.into(),
+        Uuid::now_v7().into(),
+        now().into(),
+        entry.actor_user_id.into(),
+        entry.on_behalf_of_sme_id.into(),
+        entry.action.into(),
+        entry.entity.into(),
+        entry.entity_id.into(),
+        entry.change.into(),
+        entry.reason.into(),
         entry.request_id.into(),
     ];
     connection.execute_raw(sql(connection, text, values)).await?;

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, param::{Path, Query}};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
     model::{
-        Check, ContentUnit, ListingEvent, ListingStatus, NetContent, NewMaterial, NewProduct, NewVariant, Origin,
-        ProductPatch, ReasonCode, StockPolicy, Storage, VariantPatch, Verification, checklist,
+        Check, ContentUnit, ListingEvent, ListingStatus, NetContent, NewMaterial, NewProduct, NewVariant, Origin, ProductPatch, ReasonCode,
+        StockPolicy, Storage, VariantPatch, Verification, checklist,
     },
     service::{self, Decision, Listing},
     store::{self, material, product, variant},
@@ -20,8 +23,15 @@ use crate::{
     app::App,
     audit::{self, AuditEntry},
     fault::{FORBIDDEN, Fault, say},
-    http::{Body, Member, Page, Reply, Tag, Work, Write, locale::Locale, reply::{Created, NoContent, PageInfo}},
-    identity::{AgencyRole, policy::{self, Action, EditProduct, Permit, ReadAudit, ReadSme, ReviewProduct}},
+    http::{
+        Body, Member, Page, Reply, Tag, Work, Write,
+        locale::Locale,
+        reply::{Created, NoContent, PageInfo},
+    },
+    identity::{
+        AgencyRole,
+        policy::{self, Action, EditProduct, Permit, ReadAudit, ReadSme, ReviewProduct},
+    },
     media::model::{AttachedPhoto, AttachmentPatch, NewAttachment},
     sme,
     values::{Language, Localized, Money},
@@ -165,7 +175,15 @@ impl From<material::Model> for Material {
 
 impl From<product::Model> for ProductSummary {
     fn from(row: product::Model) -> Self {
-        Self { id: row.id, sme_id: row.sme_id, handle: row.handle, title: row.title, status: row.status, version: row.version, updated_at: row.updated_at }
+        Self {
+            id: row.id,
+            sme_id: row.sme_id,
+            handle: row.handle,
+            title: row.title,
+            status: row.status,
+            version: row.version,
+            updated_at: row.updated_at,
+        }
     }
 }
 
@@ -253,10 +271,14 @@ impl CatalogueApi {
     /// All of them, whatever their status, oldest first.
     #[oai(path = "/v1/products", method = "get", operation_id = "list_products")]
     async fn list(
-        &self, app: Data<&App>, member: Member,
+        &self,
+        app: Data<&App>,
+        member: Member,
         /// Whose products.
         sme_id: Query<Uuid>,
-        status: Query<Option<ListingStatus>>, limit: Query<Option<u32>>, cursor: Query<Option<Uuid>>,
+        status: Query<Option<ListingStatus>>,
+        limit: Query<Option<u32>>,
+        cursor: Query<Option<Uuid>>,
     ) -> poem::Result<Reply<Page<ProductSummary>>> {
         let reader = app.database.reader();
         policy::permit::<ReadSme>(&member, &sme::store::scope(reader, *sme_id).await?)?;
@@ -269,7 +291,13 @@ impl CatalogueApi {
     ///
     /// Within one's agencies, the longest waiting first.
     #[oai(path = "/v1/moderation/queue", method = "get", operation_id = "list_moderation_queue")]
-    async fn queue(&self, app: Data<&App>, member: Member, limit: Query<Option<u32>>, cursor: Query<Option<Uuid>>) -> poem::Result<Reply<Page<ProductSummary>>> {
+    async fn queue(
+        &self,
+        app: Data<&App>,
+        member: Member,
+        limit: Query<Option<u32>>,
+        cursor: Query<Option<Uuid>>,
+    ) -> poem::Result<Reply<Page<ProductSummary>>> {
         let reviewer = |role: &AgencyRole| ReviewProduct::MAY.contains(&policy::Relation::Agency(*role));
         let agencies: Vec<Uuid> = member.agencies.iter().filter(|(_, role)| reviewer(role)).map(|(agency, _)| *agency).collect();
         if agencies.is_empty() {
@@ -330,12 +358,15 @@ impl CatalogueApi {
         let reader = app.database.reader();
         policy::permit::<ReadSme>(&member, &service::scope(reader, *product_id).await?)?;
         let listing = service::listing(reader, store::by_id(reader, *product_id).await?).await?;
-        let checks: Vec<Check> = checklist(&service::facts(&listing)).into_iter().map(|(code, pointer, met, message)| Check {
-            code: code.into(),
-            pointer: pointer.into(),
-            met,
-            message: if locale.0 == Language::En { message.en } else { message.id }.into_owned(),
-        }).collect();
+        let checks: Vec<Check> = checklist(&service::facts(&listing))
+            .into_iter()
+            .map(|(code, pointer, met, message)| Check {
+                code: code.into(),
+                pointer: pointer.into(),
+                met,
+                message: if locale.0 == Language::En { message.en } else { message.id }.into_owned(),
+            })
+            .collect();
         Ok(Reply::new(&Readiness { ready: checks.iter().all(|check| check.met), checks }))
     }
 
@@ -386,7 +417,13 @@ impl CatalogueApi {
 
     /// Send a product back for changes
     #[oai(path = "/v1/products/:product_id/request-changes", method = "post", operation_id = "request_product_changes")]
-    async fn request_changes(&self, member: Member, write: Write, product_id: Path<Uuid>, body: Body<ReviewDecision>) -> poem::Result<Reply<Product>> {
+    async fn request_changes(
+        &self,
+        member: Member,
+        write: Write,
+        product_id: Path<Uuid>,
+        body: Body<ReviewDecision>,
+    ) -> poem::Result<Reply<Product>> {
         decide(&member, &write, *product_id, ListingEvent::RequestChanges, &body).await
     }
 
@@ -420,7 +457,14 @@ impl CatalogueApi {
     ///
     /// A JSON Merge Patch with the product's ETag. Price and stock also while the product is public.
     #[oai(path = "/v1/products/:product_id/variants/:variant_id", method = "patch", operation_id = "edit_variant")]
-    async fn edit_variant(&self, member: Member, write: Write, product_id: Path<Uuid>, variant_id: Path<Uuid>, body: Body<VariantPatch>) -> poem::Result<Reply<Product>> {
+    async fn edit_variant(
+        &self,
+        member: Member,
+        write: Write,
+        product_id: Path<Uuid>,
+        variant_id: Path<Uuid>,
+        body: Body<VariantPatch>,
+    ) -> poem::Result<Reply<Product>> {
         let edit = begin::<EditProduct>(&member, &write, *product_id, body.bytes()).await?;
         let patch = body.read()?;
         write.if_match(edit.product.version)?;
@@ -466,7 +510,14 @@ impl CatalogueApi {
 
     /// Order, primary, focal point and alternative text of a photo
     #[oai(path = "/v1/products/:product_id/images/:image_id", method = "patch", operation_id = "edit_image")]
-    async fn edit_image(&self, member: Member, write: Write, product_id: Path<Uuid>, image_id: Path<Uuid>, body: Body<AttachmentPatch>) -> poem::Result<Reply<Product>> {
+    async fn edit_image(
+        &self,
+        member: Member,
+        write: Write,
+        product_id: Path<Uuid>,
+        image_id: Path<Uuid>,
+        body: Body<AttachmentPatch>,
+    ) -> poem::Result<Reply<Product>> {
         let edit = begin::<EditProduct>(&member, &write, *product_id, body.bytes()).await?;
         let patch = body.read()?;
         write.if_match(edit.product.version)?;

@@ -397,7 +397,12 @@ pub fn checklist(facts: &ListingFacts) -> Vec<(&'static str, &'static str, bool,
             ("shelf_life", "/shelf_life_days", facts.has_shelf_life, say("Masa simpan dalam hari.", "Shelf life in days.")),
             ("storage", "/storage", facts.has_storage, say("Cara penyimpanan.", "How it is stored.")),
             ("ingredients", "/ingredients", facts.has_ingredients, say("Komposisi.", "Ingredients.")),
-            ("allergens", "/allergens", facts.has_allergens, say("Alergen; daftar kosong bila tidak ada.", "Allergens; an empty list where there are none.")),
+            (
+                "allergens",
+                "/allergens",
+                facts.has_allergens,
+                say("Alergen; daftar kosong bila tidak ada.", "Allergens; an empty list where there are none."),
+            ),
         ]);
     }
     checks

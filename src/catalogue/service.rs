@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{
     model::{
-        ListingEvent, ListingFacts, ListingStatus, NewMaterial, NewProduct, NewVariant, ProductPatch, ReasonCode,
-        StockPolicy, VariantPatch, Verification, check_gtin, check_options, check_range, checklist,
+        ListingEvent, ListingFacts, ListingStatus, NewMaterial, NewProduct, NewVariant, ProductPatch, ReasonCode, StockPolicy, VariantPatch,
+        Verification, check_gtin, check_options, check_range, checklist,
     },
     store::{self, category, material, product, variant},
 };
@@ -172,7 +172,13 @@ pub async fn add_variant(work: &Work, permit: &Permit<EditProduct>, product: pro
 }
 
 /// Changes a variant by a merge patch; price and stock also while the product is public.
-pub async fn edit_variant(work: &Work, permit: &Permit<EditProduct>, product: product::Model, variant: Uuid, patch: VariantPatch) -> Outcome<Listing> {
+pub async fn edit_variant(
+    work: &Work,
+    permit: &Permit<EditProduct>,
+    product: product::Model,
+    variant: Uuid,
+    patch: VariantPatch,
+) -> Outcome<Listing> {
     let content = patch.options.is_some() || !patch.net_content.is_undefined() || !patch.gtin.is_undefined();
     let open = if content { product.status.content_is_open() } else { product.status.trade_is_open() };
     require_open(open, product.status)?;
@@ -237,14 +243,25 @@ pub async fn delete_material(work: &Work, permit: &Permit<EditProduct>, product:
 }
 
 /// Attaches a photo of the same SME; the first one becomes the primary.
-pub async fn attach_image(work: &Work, permit: &Permit<EditProduct>, product: product::Model, image: media::model::NewAttachment) -> Outcome<Listing> {
+pub async fn attach_image(
+    work: &Work,
+    permit: &Permit<EditProduct>,
+    product: product::Model,
+    image: media::model::NewAttachment,
+) -> Outcome<Listing> {
     require_open(product.status.content_is_open(), product.status)?;
     media::service::attach(work, product.sme_id, product.id, image).await?;
     changed(work, permit, product, "attach_image").await
 }
 
 /// Changes order, primary, focal point or alternative text, also while the product is public.
-pub async fn edit_image(work: &Work, permit: &Permit<EditProduct>, product: product::Model, image: Uuid, patch: media::model::AttachmentPatch) -> Outcome<Listing> {
+pub async fn edit_image(
+    work: &Work,
+    permit: &Permit<EditProduct>,
+    product: product::Model,
+    image: Uuid,
+    patch: media::model::AttachmentPatch,
+) -> Outcome<Listing> {
     require_open(product.status.trade_is_open(), product.status)?;
     media::service::edit_attachment(work, product.id, image, patch).await?;
     changed(work, permit, product, "edit_image").await
@@ -279,7 +296,13 @@ pub struct Decision {
 
 /// The reviewer's steps: approve, request changes, reject, suspend, reinstate. All but the friendly ones
 /// need a reason. A reviewer never decides on an SME of their own.
-pub async fn decide(work: &Work, permit: &Permit<ReviewProduct>, mut product: product::Model, event: ListingEvent, decision: Decision) -> Outcome<Listing> {
+pub async fn decide(
+    work: &Work,
+    permit: &Permit<ReviewProduct>,
+    mut product: product::Model,
+    event: ListingEvent,
+    decision: Decision,
+) -> Outcome<Listing> {
     let needs_reason = matches!(event, ListingEvent::RequestChanges | ListingEvent::Reject | ListingEvent::Suspend);
     let reason = decision.reason.filter(|reason| !reason.trim().is_empty());
     if needs_reason && reason.is_none() {

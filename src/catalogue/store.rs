@@ -1,16 +1,16 @@
 //! SQL of categories, products, variants and materials.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::ListingStatus;
 use crate::{
     fault::{Fault, Outcome},
-    platform::{clock::now, database::{sql, update_if_version}},
+    platform::{
+        clock::now,
+        database::{sql, update_if_version},
+    },
 };
 
 pub mod category {
@@ -42,7 +42,10 @@ pub mod category {
 pub mod product {
     use sea_orm::entity::prelude::*;
 
-    use crate::{catalogue::model::{ListingStatus, Storage}, values::Localized};
+    use crate::{
+        catalogue::model::{ListingStatus, Storage},
+        values::Localized,
+    };
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "products")]
@@ -124,7 +127,10 @@ pub mod variant {
 pub mod material {
     use sea_orm::entity::prelude::*;
 
-    use crate::{catalogue::model::{Origin, Verification}, values::Localized};
+    use crate::{
+        catalogue::model::{Origin, Verification},
+        values::Localized,
+    };
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "product_materials")]

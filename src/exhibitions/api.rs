@@ -1,7 +1,11 @@
 //! Exhibitions, exhibitors and line-ups over HTTP.
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, param::{Path, Query}, types::MaybeUndefined};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    types::MaybeUndefined,
+};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -14,9 +18,15 @@ use crate::{
     app::App,
     audit::{self, AuditEntry},
     fault::Fault,
-    http::{Body, Member, Page, Reply, Tag, Work, Write, reply::{Created, NoContent, PageInfo}},
+    http::{
+        Body, Member, Page, Reply, Tag, Work, Write,
+        reply::{Created, NoContent, PageInfo},
+    },
     identity::policy::{self, Action, EditLineup, ManageExhibition, Permit, ReadExhibition, ReadSme, RemoveLineup, Scope},
-    sme::{self, api::{Reason, page_limit}},
+    sme::{
+        self,
+        api::{Reason, page_limit},
+    },
     values::{Localized, Money, MoneyInput},
 };
 
@@ -259,7 +269,13 @@ async fn named(work: &Work, item: &item::Model) -> poem::Result<LineupItem> {
 impl ExhibitionsApi {
     /// List exhibitions of one's agencies
     #[oai(path = "/v1/exhibitions", method = "get", operation_id = "list_exhibitions")]
-    async fn list(&self, app: Data<&App>, member: Member, limit: Query<Option<u32>>, cursor: Query<Option<Uuid>>) -> poem::Result<Reply<Page<Exhibition>>> {
+    async fn list(
+        &self,
+        app: Data<&App>,
+        member: Member,
+        limit: Query<Option<u32>>,
+        cursor: Query<Option<Uuid>>,
+    ) -> poem::Result<Reply<Page<Exhibition>>> {
         let agencies: Vec<Uuid> = member.agencies.iter().map(|(agency, _)| *agency).collect();
         let limit = page_limit(limit.0);
         let mut rows = store::of_agencies(app.database.reader(), &agencies, cursor.0, u64::from(limit) + 1).await?;
@@ -418,7 +434,13 @@ impl ExhibitionsApi {
     ///
     /// On behalf of an SME that the agency mentors; audited for both.
     #[oai(path = "/v1/exhibitions/:exhibition_id/exhibitors", method = "post", operation_id = "add_exhibitor")]
-    async fn add_exhibitor(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, body: Body<NewExhibitor>) -> poem::Result<Created<Exhibitor>> {
+    async fn add_exhibitor(
+        &self,
+        member: Member,
+        write: Write,
+        exhibition_id: Path<Uuid>,
+        body: Body<NewExhibitor>,
+    ) -> poem::Result<Created<Exhibitor>> {
         let Managed { work, permit, exhibition } = manage(&member, &write, *exhibition_id, body.bytes()).await?;
         let new = body.read()?;
         policy::permit::<ReadSme>(&member, &sme::store::scope(work.db(), new.sme_id).await?)?;
@@ -432,7 +454,13 @@ impl ExhibitionsApi {
     ///
     /// Of one SME for its members, of all for the agency.
     #[oai(path = "/v1/exhibitions/:exhibition_id/lineup", method = "get", operation_id = "list_lineup")]
-    async fn lineup(&self, app: Data<&App>, member: Member, exhibition_id: Path<Uuid>, sme_id: Query<Option<Uuid>>) -> poem::Result<Reply<Page<LineupItem>>> {
+    async fn lineup(
+        &self,
+        app: Data<&App>,
+        member: Member,
+        exhibition_id: Path<Uuid>,
+        sme_id: Query<Option<Uuid>>,
+    ) -> poem::Result<Reply<Page<LineupItem>>> {
         let reader = app.database.reader();
         let exhibition = store::by_id(reader, *exhibition_id).await?;
         match sme_id.0 {
@@ -447,7 +475,13 @@ impl ExhibitionsApi {
     ///
     /// A variant of a published product of a confirmed exhibitor, until the line-up is frozen.
     #[oai(path = "/v1/exhibitions/:exhibition_id/lineup", method = "post", operation_id = "add_lineup_item")]
-    async fn add_item(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, body: Body<NewLineupItem>) -> poem::Result<Created<LineupItem>> {
+    async fn add_item(
+        &self,
+        member: Member,
+        write: Write,
+        exhibition_id: Path<Uuid>,
+        body: Body<NewLineupItem>,
+    ) -> poem::Result<Created<LineupItem>> {
         let new = body.read()?;
         let work = write.begin(member.user_id, body.bytes()).await?;
         let permit = policy::permit::<EditLineup>(&member, &sme::store::scope(work.db(), new.sme_id).await?)?;
@@ -468,7 +502,14 @@ impl ExhibitionsApi {
     ///
     /// A JSON Merge Patch with the item's ETag.
     #[oai(path = "/v1/exhibitions/:exhibition_id/lineup/:item_id", method = "patch", operation_id = "edit_lineup_item")]
-    async fn edit_item(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, item_id: Path<Uuid>, body: Body<LineupItemPatch>) -> poem::Result<Reply<LineupItem>> {
+    async fn edit_item(
+        &self,
+        member: Member,
+        write: Write,
+        exhibition_id: Path<Uuid>,
+        item_id: Path<Uuid>,
+        body: Body<LineupItemPatch>,
+    ) -> poem::Result<Reply<LineupItem>> {
         let work = write.begin(member.user_id, body.bytes()).await?;
         let item = store::item(work.db(), *exhibition_id, *item_id).await?;
         let permit = policy::permit::<EditLineup>(&member, &sme::store::scope(work.db(), item.sme_id).await?)?;

@@ -104,7 +104,11 @@ impl Dates {
         match (self.precision, self.starts_on, self.ends_on) {
             (DatePrecision::Unknown, None, None) => {}
             (DatePrecision::Unknown, _, _) => {
-                faults.push(field("/dates/starts_on", "not_allowed", say("Kosongkan bila tanggal tidak diketahui.", "Leave out where the dates are unknown.")));
+                faults.push(field(
+                    "/dates/starts_on",
+                    "not_allowed",
+                    say("Kosongkan bila tanggal tidak diketahui.", "Leave out where the dates are unknown."),
+                ));
             }
             (_, Some(from), Some(to)) if from > to => {
                 faults.push(field("/dates/ends_on", "before_start", say("Sebelum hari pertama.", "Before the first day.")));
@@ -133,8 +137,7 @@ impl Dates {
 fn month_name(month0: u32, language: Language) -> &'static str {
     const ID: [&str; 12] =
         ["Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September", "Oktober", "November", "Desember"];
-    const EN: [&str; 12] =
-        ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+    const EN: [&str; 12] = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
     let names = if language == Language::En { EN } else { ID };
     names[(month0 as usize).min(11)]
 }

@@ -132,7 +132,13 @@ fn with_dates(exhibition: Model, dates: &Dates) -> Model {
 }
 
 /// Moves an exhibition through its life cycle.
-pub async fn step(work: &Work, permit: &Permit<ManageExhibition>, mut exhibition: Model, event: ExhibitionEvent, reason: Option<String>) -> Outcome<Model> {
+pub async fn step(
+    work: &Work,
+    permit: &Permit<ManageExhibition>,
+    mut exhibition: Model,
+    event: ExhibitionEvent,
+    reason: Option<String>,
+) -> Outcome<Model> {
     let from = exhibition.status;
     exhibition.status = from.transition(event)?;
     match event {
@@ -141,7 +147,8 @@ pub async fn step(work: &Work, permit: &Permit<ManageExhibition>, mut exhibition
             return Err(Fault::conflict("dates_not_exact", detail));
         }
         ExhibitionEvent::Complete => {
-            let today = exhibition.time_zone.parse::<Tz>().map_or_else(|_| Utc::now().date_naive(), |zone| Utc::now().with_timezone(&zone).date_naive());
+            let today =
+                exhibition.time_zone.parse::<Tz>().map_or_else(|_| Utc::now().date_naive(), |zone| Utc::now().with_timezone(&zone).date_naive());
             if exhibition.ends_on.is_some_and(|end| end > today) {
                 return Err(Fault::conflict("not_over", say("Pameran belum berakhir.", "The exhibition is not over yet.")));
             }
@@ -195,7 +202,8 @@ pub async fn add_item(work: &Work, permit: &Permit<EditLineup>, exhibition: &Mod
     let variant = catalogue::store::variant_by_id(work.db(), new.variant_id).await?.filter(|variant| variant.sme_id == sme);
     let variant = variant.ok_or_else(|| Fault::invalid_field("/variant_id", "unknown", say("Varian tidak dikenal.", "No such variant.")))?;
     let application = store::application(work.db(), exhibition.id, sme).await?;
-    let application = application.ok_or_else(|| Fault::conflict("not_confirmed", say("IKM belum menjadi peserta pameran ini.", "The SME is not an exhibitor here.")))?;
+    let application = application
+        .ok_or_else(|| Fault::conflict("not_confirmed", say("IKM belum menjadi peserta pameran ini.", "The SME is not an exhibitor here.")))?;
     let mut faults = Vec::new();
     check_range(Some(new.units_planned), 1..=1_000_000, "/units_planned", &mut faults);
     let price = price(new.exhibition_price, &mut faults);

@@ -1,21 +1,24 @@
 //! SQL of exhibitions, exhibitors and line-ups.
 
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::{
     fault::{Fault, Outcome},
-    platform::{clock::now, database::{sql, update_if_version}},
+    platform::{
+        clock::now,
+        database::{sql, update_if_version},
+    },
     values::Localized,
 };
 
 pub mod entity {
     use sea_orm::entity::prelude::*;
 
-    use crate::{exhibitions::model::{DatePrecision, ExhibitionStatus}, values::Localized};
+    use crate::{
+        exhibitions::model::{DatePrecision, ExhibitionStatus},
+        values::Localized,
+    };
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "exhibitions")]
@@ -89,10 +92,8 @@ pub async fn by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<entit
 
 /// Exhibitions of agencies by id.
 pub async fn of_agencies(connection: &impl ConnectionTrait, agencies: &[Uuid], after: Option<Uuid>, limit: u64) -> Outcome<Vec<entity::Model>> {
-    let mut find = entity::Entity::find()
-        .filter(entity::Column::AgencyId.is_in(agencies.iter().copied()))
-        .order_by_asc(entity::Column::Id)
-        .limit(limit);
+    let mut find =
+        entity::Entity::find().filter(entity::Column::AgencyId.is_in(agencies.iter().copied())).order_by_asc(entity::Column::Id).limit(limit);
     if let Some(after) = after {
         find = find.filter(entity::Column::Id.gt(after));
     }

@@ -42,10 +42,8 @@ impl<T: DeserializeOwned> Body<T> {
 
 fn malformed(error: &serde_json::Error) -> Fault {
     let (line, column) = (error.line(), error.column());
-    Fault::new(&MALFORMED).detail(say(
-        format!("JSON tidak sah pada baris {line}, kolom {column}."),
-        format!("Not valid JSON at line {line}, column {column}."),
-    ))
+    Fault::new(&MALFORMED)
+        .detail(say(format!("JSON tidak sah pada baris {line}, kolom {column}."), format!("Not valid JSON at line {line}, column {column}.")))
 }
 
 fn wrong_shape(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Fault {

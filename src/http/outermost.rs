@@ -11,11 +11,12 @@ use poem::{
 };
 use poem_openapi::error::{ContentTypeError, ParseMultipartError, ParseParamError, ParsePathError};
 
-use super::{document::Operations, locale::language_of, problem::{Place, respond}};
-use crate::fault::{
-    Fault, INVALID_PARAMETER, MALFORMED, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, UNKNOWN_PARAMETER,
-    UNSUPPORTED_MEDIA, say,
+use super::{
+    document::Operations,
+    locale::language_of,
+    problem::{Place, respond},
 };
+use crate::fault::{Fault, INVALID_PARAMETER, MALFORMED, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, UNKNOWN_PARAMETER, UNSUPPORTED_MEDIA, say};
 
 pub struct Outermost {
     pub operations: Arc<Operations>,
@@ -77,13 +78,16 @@ fn to_fault(error: poem::Error) -> Fault {
         return Fault::new(&METHOD_NOT_ALLOWED);
     }
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        return Fault::new(&INVALID_PARAMETER).detail(say(format!("Parameter `{}` tidak sah.", error.name), format!("Parameter `{}` is not valid.", error.name)));
+        return Fault::new(&INVALID_PARAMETER)
+            .detail(say(format!("Parameter `{}` tidak sah.", error.name), format!("Parameter `{}` is not valid.", error.name)));
     }
     if error.is::<ContentTypeError>() {
         return Fault::new(&UNSUPPORTED_MEDIA);
     }
     if let Some(error) = error.downcast_ref::<ParseMultipartError>() {
-        return Fault::new(&MALFORMED).detail(say("Formulir multipart tidak sah.", "Not a valid multipart form.")).caused_by(anyhow::anyhow!("{}", error.reason));
+        return Fault::new(&MALFORMED)
+            .detail(say("Formulir multipart tidak sah.", "Not a valid multipart form."))
+            .caused_by(anyhow::anyhow!("{}", error.reason));
     }
     if matches!(error.downcast_ref::<ReadBodyError>(), Some(ReadBodyError::PayloadTooLarge)) {
         return Fault::new(&TOO_LARGE);

@@ -1,6 +1,9 @@
 //! Problem documents (RFC 9457): the one shape of every failure, in the client's language.
 
-use poem::{Response, http::{StatusCode, header}};
+use poem::{
+    Response,
+    http::{StatusCode, header},
+};
 use poem_openapi::Object;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -59,11 +62,8 @@ pub fn respond(fault: &Fault, place: &Place<'_>) -> Response {
         Language::Id => say.id.to_string(),
         Language::En => say.en.to_string(),
     };
-    let errors = fault.fields.iter().map(|field| ProblemField {
-        pointer: field.pointer.clone(),
-        code: field.code.to_owned(),
-        message: pick(&field.message),
-    });
+    let errors =
+        fault.fields.iter().map(|field| ProblemField { pointer: field.pointer.clone(), code: field.code.to_owned(), message: pick(&field.message) });
     let problem = Problem {
         kind: format!("/problems/{}", fault.kind.code.replace('_', "-")),
         title: if place.language == Language::En { fault.kind.en } else { fault.kind.id }.to_owned(),

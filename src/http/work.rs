@@ -4,7 +4,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::Duration;
-use poem::{FromRequest, IntoResponse, Request, RequestBody, Response, http::{StatusCode, header}, middleware::ReqId};
+use poem::{
+    FromRequest, IntoResponse, Request, RequestBody, Response,
+    http::{StatusCode, header},
+    middleware::ReqId,
+};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -16,7 +20,11 @@ use crate::{
     audit,
     fault::{Fault, IDEMPOTENCY_MISMATCH, IDEMPOTENCY_RUNNING, IF_MATCH_REQUIRED, INVALID_PARAMETER, Outcome, STALE, say},
     identity::policy::Permit,
-    platform::{clock::now, database::sql, jobs::{self, JobKind}},
+    platform::{
+        clock::now,
+        database::sql,
+        jobs::{self, JobKind},
+    },
 };
 
 /// How long a key is remembered.
@@ -64,15 +72,13 @@ impl Write {
     pub fn if_match(&self, version: i64) -> Outcome<()> {
         let current = format!("\"{version}\"");
         match self.if_match.as_deref().map(str::trim) {
-            None => Err(Fault::new(&IF_MATCH_REQUIRED).with("current_etag", current.into()).detail(say(
-                "Kirim ETag yang terakhir dibaca di If-Match.",
-                "Send the ETag you last read in If-Match.",
-            ))),
+            None => Err(Fault::new(&IF_MATCH_REQUIRED)
+                .with("current_etag", current.into())
+                .detail(say("Kirim ETag yang terakhir dibaca di If-Match.", "Send the ETag you last read in If-Match."))),
             Some(given) if given == "*" || given.split(',').any(|tag| tag.trim() == current) => Ok(()),
-            Some(_) => Err(Fault::new(&STALE).with("current_etag", current.into()).detail(say(
-                "Baca ulang, gabungkan perubahan, lalu kirim lagi.",
-                "Read it again, merge your change, and send it again.",
-            ))),
+            Some(_) => Err(Fault::new(&STALE)
+                .with("current_etag", current.into())
+                .detail(say("Baca ulang, gabungkan perubahan, lalu kirim lagi.", "Read it again, merge your change, and send it again."))),
         }
     }
 
@@ -90,8 +96,13 @@ impl Write {
                       locked_until = excluded.locked_until, expires_at = excluded.expires_at, status = null, body = null \
                       where idempotency_keys.expires_at < ? or (idempotency_keys.status is null and idempotency_keys.locked_until < ?)";
         let values = [
-            ticket.principal.clone().into(), key.into(), fingerprint.clone().into(),
-            (now() + LONGEST_REQUEST).into(), (now() + REMEMBERED).into(), now().into(), now().into(),
+            ticket.principal.clone().into(),
+            key.into(),
+            fingerprint.clone().into(),
+            (now() + LONGEST_REQUEST).into(),
+            (now() + REMEMBERED).into(),
+            now().into(),
+            now().into(),
         ];
         let taken = work.execute_raw(sql(&work, insert, values)).await.map_err(Fault::from)?.rows_affected() == 1;
         if taken {
@@ -205,7 +216,11 @@ impl Work {
         let entry = audit::Entry {
             actor_user_id: Some(permit.by()),
             on_behalf_of_sme_id: permit.on_behalf_of(),
-            action, entity, entity_id: id, change, reason,
+            action,
+            entity,
+            entity_id: id,
+            change,
+            reason,
             request_id: &self.request_id,
         };
         audit::record(&self.transaction, entry).await

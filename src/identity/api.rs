@@ -10,7 +10,10 @@ use super::{AgencyRole, SmeRole, service, store};
 use crate::{
     app::App,
     fault::Fault,
-    http::{Body, Member, Page, Reply, Tag, Write, reply::{NoContent, PageInfo}},
+    http::{
+        Body, Member, Page, Reply, Tag, Write,
+        reply::{NoContent, PageInfo},
+    },
     values::Language,
 };
 

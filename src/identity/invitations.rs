@@ -18,7 +18,10 @@ use crate::{
     app::App,
     exhibitions::model::check_zone,
     fault::{Fault, Outcome},
-    http::{Body, Member, Page, Reply, Tag, Write, reply::{Created, NoContent, PageInfo}},
+    http::{
+        Body, Member, Page, Reply, Tag, Write,
+        reply::{Created, NoContent, PageInfo},
+    },
     sme,
     values::check_text,
 };
@@ -129,7 +132,13 @@ pub struct AcceptInvitation {
 }
 
 /// Who may invite to what.
-async fn invite<A: Action>(member: &Member, write: &Write, target: Target, bytes: &[u8], input: impl FnOnce() -> Outcome<(String, String)>) -> poem::Result<Created<Invitation>> {
+async fn invite<A: Action>(
+    member: &Member,
+    write: &Write,
+    target: Target,
+    bytes: &[u8],
+    input: impl FnOnce() -> Outcome<(String, String)>,
+) -> poem::Result<Created<Invitation>> {
     let work = write.begin(member.user_id, bytes).await?;
     let scope = match target {
         Target::Sme(id) => sme::store::scope(work.db(), id).await?,
@@ -179,7 +188,8 @@ impl InvitationsApi {
             return Err(Fault::invalid(faults).into());
         }
         let work = write.begin(member.user_id, body.bytes()).await?;
-        let agency = AgencyRow { id: Uuid::now_v7(), name: new.name, kind: new.kind.name().into(), regency_code: new.regency_code, time_zone: new.time_zone };
+        let agency =
+            AgencyRow { id: Uuid::now_v7(), name: new.name, kind: new.kind.name().into(), regency_code: new.regency_code, time_zone: new.time_zone };
         store::insert_agency(work.db(), &agency).await?;
         work.audit(&permit, "create", "agency", agency.id, serde_json::json!({ "kind": agency.kind }), None).await?;
         let location = format!("/v1/agencies/{}", agency.id);
@@ -209,7 +219,13 @@ impl InvitationsApi {
     ///
     /// The answer holds the token to pass on.
     #[oai(path = "/v1/agencies/:agency_id/invitations", method = "post", operation_id = "invite_staff", tag = "Tag::Agencies")]
-    async fn invite_staff(&self, member: Member, write: Write, agency_id: Path<Uuid>, body: Body<NewStaffInvitation>) -> poem::Result<Created<Invitation>> {
+    async fn invite_staff(
+        &self,
+        member: Member,
+        write: Write,
+        agency_id: Path<Uuid>,
+        body: Body<NewStaffInvitation>,
+    ) -> poem::Result<Created<Invitation>> {
         let input = || body.read().map(|new| (new.email, new.role.to_value()));
         invite::<ManageStaff>(&member, &write, Target::Agency(*agency_id), body.bytes(), input).await
     }
@@ -246,7 +262,13 @@ impl InvitationsApi {
     ///
     /// The answer holds the token to pass on.
     #[oai(path = "/v1/smes/:sme_id/invitations", method = "post", operation_id = "invite_member", tag = "Tag::Smes")]
-    async fn invite_member(&self, member: Member, write: Write, sme_id: Path<Uuid>, body: Body<NewSmeInvitation>) -> poem::Result<Created<Invitation>> {
+    async fn invite_member(
+        &self,
+        member: Member,
+        write: Write,
+        sme_id: Path<Uuid>,
+        body: Body<NewSmeInvitation>,
+    ) -> poem::Result<Created<Invitation>> {
         let input = || body.read().map(|new| (new.email, new.role.to_value()));
         invite::<ManageMembers>(&member, &write, Target::Sme(*sme_id), body.bytes(), input).await
     }

@@ -5,7 +5,10 @@ use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{fault::{FieldFault, field, say}, values::Language};
+use crate::{
+    fault::{FieldFault, field, say},
+    values::Language,
+};
 
 /// A role within one SME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]

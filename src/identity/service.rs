@@ -14,7 +14,11 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{model::{Actor, check_email, check_password}, policy::Permit, store::{self, Target}};
+use super::{
+    model::{Actor, check_email, check_password},
+    policy::Permit,
+    store::{self, Target},
+};
 use crate::{
     app::App,
     fault::{BAD_CREDENTIALS, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
@@ -90,7 +94,8 @@ pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
         display_name: owner.display_name,
         locale: if owner.locale == "en" { Language::En } else { Language::Id },
         is_operator: owner.is_operator == 1,
-        smes, agencies,
+        smes,
+        agencies,
     })
 }
 
@@ -239,13 +244,18 @@ pub async fn accept_invitation(app: &App, acceptance: Acceptance, address: &str,
     if !store::close_invitation(work.db(), invitation.id, true).await? {
         return Err(unknown());
     }
-    let user = match known {
-        Some(user) => user.id,
-        None => {
-            let display_name = acceptance.display_name.unwrap_or_default();
-            let new = NewUser { email: invitation.email.clone(), display_name, password: acceptance.password.clone(), locale: Language::Id, is_operator: false };
-            create_user(&work, new).await?
-        }
+    let user = if let Some(user) = known {
+        user.id
+    } else {
+        let display_name = acceptance.display_name.unwrap_or_default();
+        let new = NewUser {
+            email: invitation.email.clone(),
+            display_name,
+            password: acceptance.password.clone(),
+            locale: Language::Id,
+            is_operator: false,
+        };
+        create_user(&work, new).await?
     };
     let target = invitation.sme_id.map(Target::Sme).or(invitation.agency_id.map(Target::Agency)).ok_or_else(unknown)?;
     store::add_member(work.db(), target, user, &invitation.role).await?;

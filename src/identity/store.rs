@@ -5,7 +5,10 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, entity::prelude::*};
 use uuid::Uuid;
 
 use super::model::{AgencyRole, SmeRole};
-use crate::{fault::Outcome, platform::{clock::now, database::sql}};
+use crate::{
+    fault::Outcome,
+    platform::{clock::now, database::sql},
+};
 
 pub mod user {
     use sea_orm::entity::prelude::*;
@@ -98,10 +101,8 @@ pub struct NewSession<'a> {
 pub async fn insert_session(connection: &impl ConnectionTrait, session: NewSession<'_>) -> Outcome<Uuid> {
     let id = Uuid::now_v7();
     let text = "insert into sessions (id, user_id, token_hash, user_agent, created_at, last_seen_at, expires_at) values (?, ?, ?, ?, ?, ?, ?)";
-    let values = [
-        id.into(), session.user.into(), session.token_hash.into(), session.user_agent.into(), now().into(), now().into(),
-        session.expires_at.into(),
-    ];
+    let values =
+        [id.into(), session.user.into(), session.token_hash.into(), session.user_agent.into(), now().into(), now().into(), session.expires_at.into()];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(id)
 }
@@ -196,14 +197,22 @@ pub async fn insert_invitation(connection: &impl ConnectionTrait, new: NewInvita
     let (id, (sme, agency)) = (Uuid::now_v7(), new.target.columns());
     let text = "insert into invitations (id, sme_id, agency_id, email, role, token_hash, invited_by, created_at, expires_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
-        id.into(), sme.into(), agency.into(), new.email.into(), new.role.into(), new.token_hash.into(), new.invited_by.into(),
-        now().into(), new.expires_at.into(),
+        id.into(),
+        sme.into(),
+        agency.into(),
+        new.email.into(),
+        new.role.into(),
+        new.token_hash.into(),
+        new.invited_by.into(),
+        now().into(),
+        new.expires_at.into(),
     ];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(id)
 }
 
-const INVITATION: &str = "select id, sme_id, agency_id, email, role, expires_at from invitations where accepted_at is null and revoked_at is null and";
+const INVITATION: &str =
+    "select id, sme_id, agency_id, email, role, expires_at from invitations where accepted_at is null and revoked_at is null and";
 
 /// Open invitations of a target, newest first.
 pub async fn invitations(connection: &impl ConnectionTrait, target: Target) -> Outcome<Vec<InvitationRow>> {
@@ -292,8 +301,12 @@ pub async fn agencies(connection: &impl ConnectionTrait) -> Outcome<Vec<AgencyRo
 pub async fn insert_agency(connection: &impl ConnectionTrait, agency: &AgencyRow) -> Outcome<()> {
     let text = "insert into agencies (id, name, kind, regency_code, time_zone, created_at) values (?, ?, ?, ?, ?, ?)";
     let values = [
-        agency.id.into(), agency.name.clone().into(), agency.kind.clone().into(), agency.regency_code.clone().into(),
-        agency.time_zone.clone().into(), now().into(),
+        agency.id.into(),
+        agency.name.clone().into(),
+        agency.kind.clone().into(),
+        agency.regency_code.clone().into(),
+        agency.time_zone.clone().into(),
+        now().into(),
     ];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())

@@ -22,7 +22,11 @@ use super::{
 use crate::{
     app::App,
     fault::{Fault, MALFORMED, Outcome, TOO_LARGE, say},
-    http::{Member, Reply, Tag, Write, reply::{Accepted, NoContent}, work::hex},
+    http::{
+        Member, Reply, Tag, Write,
+        reply::{Accepted, NoContent},
+        work::hex,
+    },
     identity::policy::{self, EditProduct, ReadSme},
     sme,
 };
@@ -49,7 +53,9 @@ impl<'a> ApiExtractor<'a> for PhotoForm {
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let form = <Multipart as FromRequest>::from_request(request, body).await;
-        Ok(Self(form.map_err(|_| Fault::new(&crate::fault::UNSUPPORTED_MEDIA).detail(say("Kirim multipart/form-data.", "Send multipart/form-data.")))?))
+        Ok(Self(
+            form.map_err(|_| Fault::new(&crate::fault::UNSUPPORTED_MEDIA).detail(say("Kirim multipart/form-data.", "Send multipart/form-data.")))?,
+        ))
     }
 }
 
@@ -63,11 +69,13 @@ struct Spooled {
 /// Streams the part `file` to disk; at no time is more than a chunk of it in memory.
 async fn spool(app: &App, mut form: Multipart) -> Outcome<Spooled> {
     let broken = |error: poem::error::ParseMultipartError| {
-        Fault::new(&MALFORMED).detail(say("Unggahan terputus atau rusak.", "The upload was cut off or is damaged.")).caused_by(anyhow::anyhow!("{error}"))
+        Fault::new(&MALFORMED)
+            .detail(say("Unggahan terputus atau rusak.", "The upload was cut off or is damaged."))
+            .caused_by(anyhow::anyhow!("{error}"))
     };
     let file = tempfile::NamedTempFile::new_in(app.config.data_dir.join("spool")).map_err(Fault::unavailable)?;
     let mut out = tokio::fs::File::from_std(file.reopen().map_err(Fault::unavailable)?);
-    while let Some(field) = form.next_field().await.map_err(broken)? {
+    if let Some(field) = form.next_field().await.map_err(broken)? {
         if field.name() != Some("file") {
             let name = field.name().unwrap_or_default().to_owned();
             return Err(Fault::invalid_field(&format!("/{name}"), "unknown_field", say("Bagian tidak dikenal.", "Unknown part.")));
@@ -101,7 +109,10 @@ impl MediaApi {
     /// answers the photo that is there.
     #[oai(path = "/v1/media", method = "post", operation_id = "upload_photo")]
     async fn upload(
-        &self, app: Data<&App>, member: Member, write: Write,
+        &self,
+        app: Data<&App>,
+        member: Member,
+        write: Write,
         /// Whose photo; asked before the first byte, so that nobody uploads in vain.
         sme_id: Query<Uuid>,
         form: PhotoForm,

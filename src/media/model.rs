@@ -5,7 +5,10 @@ use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{fault::{Say, say}, values::Localized};
+use crate::{
+    fault::{Say, say},
+    values::Localized,
+};
 
 /// Uploads are at most this long: 20 MiB.
 pub const MOST_BYTES: u64 = 20 * 1024 * 1024;

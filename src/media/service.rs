@@ -17,7 +17,10 @@ use crate::{
     fault::{Fault, INVALID, Outcome, UNSUPPORTED_MEDIA, say},
     http::work::Work,
     identity::policy::{EditProduct, Permit},
-    platform::{clock::now, jobs::{self, JobKind}},
+    platform::{
+        clock::now,
+        jobs::{self, JobKind},
+    },
 };
 
 /// A body that was received whole, in a file of ours.

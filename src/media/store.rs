@@ -166,8 +166,13 @@ pub async fn attach(connection: &impl ConnectionTrait, new: Attachment) -> Outco
     let text = "insert into product_images (id, sme_id, product_id, asset_id, position, is_primary, alt) values (?, ?, ?, ?, ?, ?, ?)";
     let alt = serde_json::to_value(&new.alt).map_err(Fault::internal)?;
     let values = [
-        Uuid::now_v7().into(), new.sme.into(), new.product.into(), new.asset.into(), new.position.into(),
-        i64::from(new.is_primary).into(), alt.into(),
+        Uuid::now_v7().into(),
+        new.sme.into(),
+        new.product.into(),
+        new.asset.into(),
+        new.position.into(),
+        i64::from(new.is_primary).into(),
+        alt.into(),
     ];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())
@@ -184,10 +189,8 @@ pub async fn clear_primary(connection: &impl ConnectionTrait, product: Uuid) -> 
 pub async fn update_attachment(connection: &impl ConnectionTrait, image: &AttachedPhoto) -> Outcome<()> {
     let text = "update product_images set position = ?, is_primary = ?, focal_x = ?, focal_y = ?, alt = ? where id = ?";
     let alt = serde_json::to_value(&image.alt).map_err(Fault::internal)?;
-    let values = [
-        image.position.into(), i64::from(image.is_primary).into(), image.focal_x_bp.into(), image.focal_y_bp.into(), alt.into(),
-        image.id.into(),
-    ];
+    let values =
+        [image.position.into(), i64::from(image.is_primary).into(), image.focal_x_bp.into(), image.focal_y_bp.into(), alt.into(), image.id.into()];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())
 }
@@ -219,8 +222,12 @@ pub async fn replace_renditions(connection: &impl ConnectionTrait, asset: Uuid, 
     for new in renditions {
         let text = "insert into media_renditions (asset_id, format, width, height, bytes, object_key) values (?, ?, ?, ?, ?, ?)";
         let values = [
-            asset.into(), sea_orm::ActiveEnum::into_value(new.format).into(), new.width.into(), new.height.into(),
-            new.bytes.into(), new.key.clone().into(),
+            asset.into(),
+            sea_orm::ActiveEnum::into_value(new.format).into(),
+            new.width.into(),
+            new.height.into(),
+            new.bytes.into(),
+            new.key.clone().into(),
         ];
         connection.execute_raw(sql(connection, text, values)).await?;
     }

@@ -15,7 +15,10 @@ use crate::{
     app::App,
     fault::{Fault, Outcome},
     http::work::{Work, hex},
-    platform::{bucket::BucketError, jobs::{self, Job, JobKind}},
+    platform::{
+        bucket::BucketError,
+        jobs::{self, Job, JobKind},
+    },
     storefront,
 };
 
@@ -51,9 +54,13 @@ async fn work_on(app: &App, job: &Job) {
     let ended = match result {
         Ok(()) => jobs::done(&app.database, job).await,
         Err(fault) => {
-            let cause = fault.cause.as_ref().map(|cause| format!("{cause:#}")).unwrap_or_else(|| fault.to_string());
+            let cause = fault.cause.as_ref().map_or_else(|| fault.to_string(), |cause| format!("{cause:#}"));
             tracing::warn!(job = %job.id, kind = job.kind, attempts = job.attempts, cause, "a job failed");
-            jobs::failed(&app.database, job, &cause).await.map(|dead| if dead { tracing::error!(job = %job.id, "a job is set aside") })
+            jobs::failed(&app.database, job, &cause).await.map(|dead| {
+                if dead {
+                    tracing::error!(job = %job.id, "a job is set aside");
+                }
+            })
         }
     };
     if let Err(error) = ended {

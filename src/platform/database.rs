@@ -1,21 +1,27 @@
 //! The database, in both dialects. Whatever differs between SQLite and PostgreSQL is hidden here.
 
 use std::{
-    sync::{Arc, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::Context;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
 use uuid::Uuid;
 
-use crate::{config::Config, fault::{Fault, Outcome, STALE}};
+use crate::{
+    config::Config,
+    fault::{Fault, Outcome, STALE},
+};
 
 /// Any number of replicas may start at once; one migrates while the others wait on this lock.
 const MIGRATION_LOCK: i64 = 0x4554_414c;
@@ -65,10 +71,7 @@ impl Database {
 
     /// Begins a write. SQLite takes its write lock at once, so that no later statement can fail as busy.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
+        let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
         self.writer.begin_with_options(options).await
     }
 
@@ -95,11 +98,7 @@ async fn open(url: &str, connections: u32, statements: &Arc<AtomicU64>) -> anyho
         .connect_timeout(Duration::from_secs(10))
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(10))
+            sqlite.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).foreign_keys(true).busy_timeout(Duration::from_secs(10))
         });
     let mut connection = SeaOrm::connect(options).await.context("database")?;
     let counter = Arc::clone(statements);
@@ -155,8 +154,7 @@ pub fn skip_locked(backend: DbBackend) -> &'static str {
 pub fn search_condition(backend: DbBackend, words: &[String]) -> (&'static str, String) {
     let last = words.len().saturating_sub(1);
     if backend == DbBackend::Postgres {
-        let query: Vec<String> =
-            words.iter().enumerate().map(|(i, word)| if i == last { format!("{word}:*") } else { word.clone() }).collect();
+        let query: Vec<String> = words.iter().enumerate().map(|(i, word)| if i == last { format!("{word}:*") } else { word.clone() }).collect();
         ("to_tsvector('simple', p.search_text) @@ to_tsquery('simple', ?)", query.join(" & "))
     } else {
         let query: Vec<String> =

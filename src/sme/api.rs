@@ -1,15 +1,26 @@
 //! SME profiles and their verification over HTTP.
 
 use poem::web::Data;
-use poem_openapi::{Object, OpenApi, param::{Path, Query}, types::MaybeUndefined};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Path, Query},
+    types::MaybeUndefined,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{model::{SmeEvent, SmeStatus}, service, store::{self, entity::Model}};
+use super::{
+    model::{SmeEvent, SmeStatus},
+    service,
+    store::{self, entity::Model},
+};
 use crate::{
     app::App,
     audit::{self, AuditEntry},
-    http::{Body, Member, Page, Reply, Tag, Write, reply::{Created, PageInfo}},
+    http::{
+        Body, Member, Page, Reply, Tag, Write,
+        reply::{Created, PageInfo},
+    },
     identity::policy::{self, EditSme, ReadAudit, ReadSme, ReviewSme},
     values::Localized,
 };

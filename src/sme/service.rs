@@ -4,7 +4,10 @@ use sea_orm::ActiveEnum;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{model::{SmeEvent, SmeStatus}, store::{self, entity::Model}};
+use super::{
+    model::{SmeEvent, SmeStatus},
+    store::{self, entity::Model},
+};
 use crate::{
     fault::{Fault, FieldFault, Outcome, field, say},
     http::work::Work,
@@ -49,7 +52,11 @@ pub async fn register(work: &Work, permit: &Permit<OwnAccount>, new: Registratio
         story: new.story,
         regency_code: new.regency_code,
         time_zone: zone.unwrap_or_default(),
-        street: None, phone: None, whatsapp: None, email: None, website: None,
+        street: None,
+        phone: None,
+        whatsapp: None,
+        email: None,
+        website: None,
         public_contacts: json!([]),
         founded_year: None,
         status: SmeStatus::Pending,
@@ -105,8 +112,10 @@ pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change:
         sme.regency_code = regency;
     }
     let contacts = [
-        ("/street", change.street, &mut sme.street), ("/phone", change.phone, &mut sme.phone),
-        ("/whatsapp", change.whatsapp, &mut sme.whatsapp), ("/email", change.email, &mut sme.email),
+        ("/street", change.street, &mut sme.street),
+        ("/phone", change.phone, &mut sme.phone),
+        ("/whatsapp", change.whatsapp, &mut sme.whatsapp),
+        ("/email", change.email, &mut sme.email),
         ("/website", change.website, &mut sme.website),
     ];
     for (pointer, change, place) in contacts {
@@ -177,9 +186,10 @@ fn check_story(story: &Localized, faults: &mut Vec<FieldFault>) {
 
 /// Kemendagri regency codes look like `36.71`.
 fn check_regency(code: &str, faults: &mut Vec<FieldFault>) {
-    let shaped = code.len() == 5 && code.split_once('.').is_some_and(|(province, regency)| {
-        province.len() == 2 && regency.len() == 2 && (province.to_owned() + regency).bytes().all(|b| b.is_ascii_digit())
-    });
+    let shaped = code.len() == 5
+        && code.split_once('.').is_some_and(|(province, regency)| {
+            province.len() == 2 && regency.len() == 2 && (province.to_owned() + regency).bytes().all(|b| b.is_ascii_digit())
+        });
     if !shaped {
         faults.push(field("/regency_code", "bad_regency_code", say("Kode Kemendagri seperti 36.71.", "A Kemendagri code such as 36.71.")));
     }

@@ -1,14 +1,15 @@
 //! SQL of SMEs.
 
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::{
     fault::{Fault, Outcome},
     identity::policy::Scope,
-    platform::{clock::now, database::{sql, update_if_version}},
+    platform::{
+        clock::now,
+        database::{sql, update_if_version},
+    },
 };
 
 pub mod entity {
@@ -63,8 +64,18 @@ pub async fn scope(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Scop
 }
 
 /// Up to `limit` SMEs after `after`: those in `own`, those of `agencies`, or all for an operator.
-pub async fn visible(connection: &impl ConnectionTrait, own: Vec<Uuid>, agencies: Vec<Uuid>, all: bool, after: Option<Uuid>, limit: u64) -> Outcome<Vec<entity::Model>> {
-    use sea_orm::{Condition, sea_query::{Alias, Expr, ExprTrait, Query}};
+pub async fn visible(
+    connection: &impl ConnectionTrait,
+    own: Vec<Uuid>,
+    agencies: Vec<Uuid>,
+    all: bool,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Outcome<Vec<entity::Model>> {
+    use sea_orm::{
+        Condition,
+        sea_query::{Alias, Expr, ExprTrait, Query},
+    };
     let mut find = entity::Entity::find().order_by_asc(entity::Column::Id).limit(limit);
     if !all {
         let mentored = Query::select()

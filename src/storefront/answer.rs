@@ -2,7 +2,10 @@
 
 use std::{future::Future, marker::PhantomData, sync::Arc};
 
-use poem::{FromRequest, IntoResponse, Request, RequestBody, Response, http::{HeaderValue, StatusCode, header}};
+use poem::{
+    FromRequest, IntoResponse, Request, RequestBody, Response,
+    http::{HeaderValue, StatusCode, header},
+};
 use poem_openapi::{
     ApiResponse,
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
@@ -65,13 +68,12 @@ impl Visit {
         if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == public.etag) {
             return Ok(public);
         }
-        let answer = match self.app.cache.get(&key).await {
-            Some(answer) => answer,
-            None => {
-                let answer = make(self.app.clone()).await?;
-                self.app.cache.insert(key, answer.clone()).await;
-                answer
-            }
+        let answer = if let Some(answer) = self.app.cache.get(&key).await {
+            answer
+        } else {
+            let answer = make(self.app.clone()).await?;
+            self.app.cache.insert(key, answer.clone()).await;
+            answer
         };
         public.answer = Some(answer);
         Ok(public)
@@ -116,7 +118,8 @@ impl<T: Send> IntoResponse for Public<T> {
 impl<T: Type> ApiResponse for Public<T> {
     fn meta() -> MetaResponses {
         let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
-        let response = |description, status, content| MetaResponse { description, status: Some(status), status_range: None, content, headers: vec![] };
+        let response =
+            |description, status, content| MetaResponse { description, status: Some(status), status_range: None, content, headers: vec![] };
         MetaResponses { responses: vec![response("OK", 200, content), response("Not modified since the ETag sent", 304, vec![])] }
     }
 

@@ -1,22 +1,30 @@
 //! The public side over HTTP. Nothing here needs or takes a token.
 
-use poem::{IntoResponse, Response, http::{StatusCode, header}};
-use poem_openapi::{OpenApi, param::{Path, Query}, types::ToJSON};
+use poem::{
+    IntoResponse, Response,
+    http::{StatusCode, header},
+};
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+    types::ToJSON,
+};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     answer::{Public, Visit, whole},
-    model::{
-        Card, CategoryNode, Contact, ExhibitionRef, ProductPage, PublicExhibition, PublicLineupItem, PublicSme, Region,
-        Sort,
-    },
+    model::{Card, CategoryNode, Contact, ExhibitionRef, ProductPage, PublicExhibition, PublicLineupItem, PublicSme, Region, Sort},
     search_text::words,
     store::{self, Address, CategoryRow, SmeRow, Wanted},
 };
 use crate::{
     app::CachedAnswer,
-    exhibitions::{self, model::{ExhibitionStatus, zone_label}, store::entity::Model as ExhibitionRow},
+    exhibitions::{
+        self,
+        model::{ExhibitionStatus, zone_label},
+        store::entity::Model as ExhibitionRow,
+    },
     fault::{Fault, INVALID_PARAMETER, Outcome, say},
     http::{Page, Tag, cursor, reply::PageInfo},
     sme::api::page_limit,
@@ -36,7 +44,8 @@ impl StorefrontApi {
     #[oai(path = "/v1/storefront/products", method = "get", operation_id = "browse_products")]
     #[allow(clippy::too_many_arguments)]
     async fn products(
-        &self, visit: Visit,
+        &self,
+        visit: Visit,
         /// Words in any language of the service; all must occur, the last one may be a beginning.
         q: Query<Option<String>>,
         /// Slug of a category; those below it are included.
@@ -47,7 +56,9 @@ impl StorefrontApi {
         region: Query<Vec<String>>,
         /// Handle of an SME.
         sme: Query<Vec<String>>,
-        sort: Query<Option<Sort>>, limit: Query<Option<u32>>, cursor: Query<Option<String>>,
+        sort: Query<Option<Sort>>,
+        limit: Query<Option<u32>>,
+        cursor: Query<Option<String>>,
     ) -> poem::Result<Public<Page<Card>>> {
         let (sort, limit, language) = (sort.0.unwrap_or_default(), page_limit(limit.0), visit.tag());
         let mut wanted = Wanted {
@@ -233,14 +244,18 @@ fn page_of_cards(cards: impl Iterator<Item = String>, next: Option<String>, limi
 
 async fn product_page(reader: &impl sea_orm::ConnectionTrait, found: store::ListedDetail, language: Language) -> Outcome<CachedAnswer> {
     let shown = store::shown_at(reader, found.product_id).await?.into_iter();
-    let exhibitions: Vec<ExhibitionRef> = shown.map(|row| ExhibitionRef { title: row.title.in_language(language).to_owned(), slug: row.slug }).collect();
+    let exhibitions: Vec<ExhibitionRef> =
+        shown.map(|row| ExhibitionRef { title: row.title.in_language(language).to_owned(), slug: row.slug }).collect();
     let detail = found.detail.strip_suffix('}').unwrap_or_default();
     Ok(whole(format!("{detail},\"exhibitions\":{}}}", exhibitions.to_json_string())))
 }
 
 /// 308 Permanent Redirect, in place of an answer.
 fn moved(location: &str) -> poem::Error {
-    let response: Response = StatusCode::PERMANENT_REDIRECT.with_header(header::LOCATION, location).with_header(header::CACHE_CONTROL, "public, max-age=300").into_response();
+    let response: Response = StatusCode::PERMANENT_REDIRECT
+        .with_header(header::LOCATION, location)
+        .with_header(header::CACHE_CONTROL, "public, max-age=300")
+        .into_response();
     poem::Error::from_response(response)
 }
 

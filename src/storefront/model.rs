@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    catalogue::{api::{Material, Variant}, model::{Origin, Storage}},
+    catalogue::{
+        api::{Material, Variant},
+        model::{Origin, Storage},
+    },
     exhibitions::model::{Dates, ExhibitionStatus, OpeningHours, Venue},
     media::model::Rendition,
     values::Money,

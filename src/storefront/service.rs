@@ -9,7 +9,12 @@ use super::{
     store::{self, Row},
 };
 use crate::{
-    catalogue::{self, api::{Material, Variant}, model::ListingStatus, service::Listing},
+    catalogue::{
+        self,
+        api::{Material, Variant},
+        model::ListingStatus,
+        service::Listing,
+    },
     fault::Outcome,
     http::work::Work,
     media::model::AttachedPhoto,

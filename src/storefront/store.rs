@@ -39,9 +39,20 @@ pub async fn list(connection: &impl ConnectionTrait, row: Row) -> Outcome<()> {
                 title_sort = excluded.title_sort, card_id = excluded.card_id, card_en = excluded.card_en, \
                 detail_id = excluded.detail_id, detail_en = excluded.detail_en, search_text = excluded.search_text";
     let values: [Value; 14] = [
-        row.product.into(), row.sme.into(), row.sme_handle.into(), row.handle.into(), row.category_path.into(),
-        row.regency_code.into(), row.price_minor.into(), row.published_at.into(), row.title_sort.into(), row.card.id.into(),
-        row.card.en.into(), row.detail.id.into(), row.detail.en.into(), row.search_text.into(),
+        row.product.into(),
+        row.sme.into(),
+        row.sme_handle.into(),
+        row.handle.into(),
+        row.category_path.into(),
+        row.regency_code.into(),
+        row.price_minor.into(),
+        row.published_at.into(),
+        row.title_sort.into(),
+        row.card.id.into(),
+        row.card.en.into(),
+        row.detail.id.into(),
+        row.detail.en.into(),
+        row.search_text.into(),
     ];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())
@@ -92,7 +103,14 @@ impl ListedCard {
 }
 
 /// A page of cards in one statement. `language` is `id` or `en`.
-pub async fn cards(connection: &impl ConnectionTrait, wanted: &Wanted, sort: Sort, after: Option<Position>, limit: u32, language: &str) -> Outcome<Vec<ListedCard>> {
+pub async fn cards(
+    connection: &impl ConnectionTrait,
+    wanted: &Wanted,
+    sort: Sort,
+    after: Option<Position>,
+    limit: u32,
+    language: &str,
+) -> Outcome<Vec<ListedCard>> {
     let mut conditions = vec!["p.listed = 1".to_owned()];
     let mut values: Vec<Value> = Vec::new();
     let mut any_of = |given: &[String], before: &str, after: &str| {
@@ -156,7 +174,8 @@ pub struct ListedDetail {
 
 /// A listed product by id, or by the handles it has or had.
 pub async fn detail(connection: &impl ConnectionTrait, address: Address<'_>, language: &str) -> Outcome<Option<ListedDetail>> {
-    let select = format!("select p.product_id, p.detail_{language} as detail, p.sme_handle, p.handle from storefront_products p where p.listed = 1 and ");
+    let select =
+        format!("select p.product_id, p.detail_{language} as detail, p.sme_handle, p.handle from storefront_products p where p.listed = 1 and ");
     let statement = match address {
         Address::Id(id) => sql(connection, &format!("{select} p.product_id = ?"), [id.into()]),
         Address::Handles(sme, handle) => {

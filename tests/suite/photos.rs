@@ -1,6 +1,9 @@
 //! Photos that no one here made: what phones, editors and attackers send.
 
-use etalase::{media::{fsck, model::Format, pipeline}, platform::jobs};
+use etalase::{
+    media::{fsck, model::Format, pipeline},
+    platform::jobs,
+};
 use serde_json::{Value, json};
 
 use crate::world::{Engine, World, fixture, small_photo};

@@ -174,7 +174,7 @@ on_both! {
                 titles.extend(page.body["data"].as_array().unwrap().iter().map(|card| card["title"].as_str().unwrap().to_owned()));
                 let link = page.header("link");
                 match link.strip_prefix('<').and_then(|link| link.split_once('>')) {
-                    Some((address, _)) => next = address.to_owned(),
+                    Some((address, _)) => address.clone_into(&mut next),
                     None => break,
                 }
             }

@@ -2,8 +2,18 @@
 
 use std::path::PathBuf;
 
-use etalase::{app::App, config::Config, identity::service::{NewUser, create_account}, platform::database::sql, reference, routes, values::Language};
-use poem::{Server, listener::{Acceptor, Listener, TcpListener}};
+use etalase::{
+    app::App,
+    config::Config,
+    identity::service::{NewUser, create_account},
+    platform::database::sql,
+    reference, routes,
+    values::Language,
+};
+use poem::{
+    Server,
+    listener::{Acceptor, Listener, TcpListener},
+};
 use reqwest::{Method, header::HeaderMap, multipart};
 use sea_orm::{ConnectionTrait, DbErr, Value as SqlValue};
 use serde_json::{Value, json};
@@ -149,10 +159,17 @@ impl World {
     /// Agency, its people, and a verified SME with its owner.
     pub async fn town(&self) -> Town {
         let operator = self.newcomer("operator", true).await;
-        let agency = operator.post("/v1/agencies", json!({ "name": "Disperindag", "kind": "city_office", "time_zone": "Asia/Jakarta" })).await.expect(201).text("/id");
+        let agency = operator
+            .post("/v1/agencies", json!({ "name": "Disperindag", "kind": "city_office", "time_zone": "Asia/Jakarta" }))
+            .await
+            .expect(201)
+            .text("/id");
         let mut staff = Vec::new();
         for role in ["officer", "coordinator"] {
-            let invited = operator.post(&format!("/v1/agencies/{agency}/invitations"), json!({ "email": format!("{role}@example.org"), "role": role })).await.expect(201);
+            let invited = operator
+                .post(&format!("/v1/agencies/{agency}/invitations"), json!({ "email": format!("{role}@example.org"), "role": role }))
+                .await
+                .expect(201);
             let accept = json!({ "token": invited.text("/token"), "display_name": role, "password": PASSWORD });
             let token = self.public().post("/v1/auth/accept-invitation", accept).await.expect(200).text("/token");
             staff.push(Person { token: Some(token), ..self.public() });
@@ -233,7 +250,8 @@ pub fn small_photo() -> Vec<u8> {
 }
 
 pub fn fixture(name: &str) -> Vec<u8> {
-    let folder = std::env::var("ETALASE_FIXTURES").map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"), PathBuf::from);
+    let folder =
+        std::env::var("ETALASE_FIXTURES").map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"), PathBuf::from);
     std::fs::read(folder.join("images").join(name)).unwrap_or_else(|error| panic!("fixture {name}: {error}"))
 }
 
