@@ -133,3 +133,42 @@ impl fmt::Debug for Config {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(text: &str) -> anyhow::Result<Config> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), text)?;
+        Config::load(Some(file.path()), &[("demo_password", "from-a-flag-123".into())])
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
+        let config = with("bucket_name = \"toko\"\ndemo_password = \"from-the-file\"").expect("valid");
+        assert_eq!((config.bucket_name.as_str(), config.bucket_region.as_str()), ("toko", "garage"));
+        assert_eq!(config.demo_password.as_deref(), Some("from-a-flag-123"));
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let error = |text| with(text).expect_err("a mistake").to_string();
+        assert!(error("bukket_name = \"toko\"").contains("unknown key `bukket_name`"));
+        let both = error("image_workers = 0\ndatabase_url = \"mysql:x\"");
+        assert!(both.contains("image_workers") && both.contains("database_url"), "{both}");
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = with("bucket_endpoint = \"http://localhost:1\"\nbucket_access_key = \"a\"\nbucket_secret_key = \"s3cr3t\"").expect("valid");
+        assert!(!format!("{config:?}").contains("s3cr3t") && !format!("{config:?}").contains("from-a-flag"));
+    }
+
+    #[test]
+    fn known_accounts_are_for_sqlite_unless_asked_for() {
+        assert!(with("").expect("valid").demo());
+        assert!(!with("database_url = \"postgres://localhost/x\"").expect("valid").demo());
+        assert!(with("database_url = \"postgres://localhost/x\"\ndemo = true").expect("valid").demo());
+    }
+}

@@ -1,0 +1,36 @@
+//! Multiplies the demo's public products until there are as many as asked for: `fill 10000`. Takes the same
+//! `ETALASE_*` settings as the service, which must have been started with demo data before.
+
+use anyhow::Context;
+use chrono::{Duration, Utc};
+use etalase::{app::App, config::Config, platform::database::sql};
+use sea_orm::ConnectionTrait;
+use uuid::Uuid;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let wanted: usize = std::env::args().nth(1).context("how many?")?.parse()?;
+    let app = App::start(Config::load(None, &[])?).await?;
+    let reader = app.database.reader();
+    let rows = reader.query_all_raw(sql(reader, "select product_id from storefront_products where listed = 1 order by product_id", [])).await?;
+    let templates: Vec<Uuid> = rows.iter().map(|row| row.try_get("", "product_id")).collect::<Result<_, _>>()?;
+    let products = "insert into products (id, sme_id, category_id, handle, title, summary, description, status, reason_codes, made_to_order, \
+                    published_at, created_at, updated_at) select ?, sme_id, category_id, ?, title, summary, description, status, reason_codes, \
+                    made_to_order, published_at, created_at, updated_at from products where id = ?";
+    let listed = "insert into storefront_products (product_id, sme_id, sme_handle, handle, listed, category_path, regency_code, price_minor, \
+                  published_at, title_sort, card_id, card_en, detail_id, detail_en, search_text) select id, p.sme_id, s.sme_handle, p.handle, 1, \
+                  s.category_path, s.regency_code, s.price_minor, p.published_at, s.title_sort, s.card_id, s.card_en, s.detail_id, s.detail_en, \
+                  s.search_text from products p join storefront_products s on s.product_id = ? where p.id = ?";
+    for (index, template) in templates.iter().cycle().take(wanted.saturating_sub(templates.len())).enumerate() {
+        let (id, at) = (Uuid::now_v7(), Utc::now() - Duration::minutes(index as i64));
+        let work = app.database.begin().await?;
+        work.execute_raw(sql(&work, products, [id.into(), format!("load-{index}").into(), (*template).into()])).await?;
+        work.execute_raw(sql(&work, "update products set published_at = ? where id = ?", [at.into(), id.into()])).await?;
+        work.execute_raw(sql(&work, listed, [(*template).into(), id.into()])).await?;
+        work.commit().await?;
+    }
+    let work = app.database.begin().await?;
+    work.execute_raw(sql(&work, "update catalogue_version set version = version + 1", [])).await?;
+    work.commit().await?;
+    Ok(())
+}
