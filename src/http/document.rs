@@ -66,6 +66,10 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
         shared.push("IfMatch");
         statuses.extend([409, 412, 428]);
     }
+    if path.contains("{handle}") {
+        let location = json!({ "Location": { "schema": { "type": "string" }, "description": "The address it has now." } });
+        operation["responses"]["308"] = json!({ "description": "Renamed since.", "headers": location });
+    }
     statuses.sort_unstable();
     statuses.dedup();
     for status in statuses {

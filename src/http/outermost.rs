@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response, Result,
     error::{MethodNotAllowedError, NotFoundError, ReadBodyError},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::ReqId,
 };
 use poem_openapi::error::{ContentTypeError, ParseMultipartError, ParseParamError, ParsePathError};
@@ -42,11 +42,17 @@ impl<E: Endpoint> Endpoint for OutermostEndpoint<E> {
         let request_id = request.data::<ReqId>().map(ToString::to_string).unwrap_or_default();
         let (path, language) = (request.uri().path().to_owned(), language_of(&request));
         let place = Place { path: &path, request_id: &request_id, language };
+        let known = request.header(header::IF_NONE_MATCH).filter(|_| request.method() == Method::GET).map(str::to_owned);
         let mut response = match self.checked(request).await {
             Ok(response) => response,
             Err(error) if error.downcast_ref::<Fault>().is_none() && error.is_from_response() => error.into_response(),
             Err(error) => respond(&to_fault(error), &place),
         };
+        if known.is_some_and(|known| names_etag(&known, &response)) {
+            response.set_status(StatusCode::NOT_MODIFIED);
+            response.headers_mut().remove(header::CONTENT_TYPE);
+            response.set_body(());
+        }
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -63,6 +69,12 @@ impl<E: Endpoint> OutermostEndpoint<E> {
             Err(_) => Err(Fault::internal(anyhow::anyhow!("a handler panicked")).into()),
         }
     }
+}
+
+/// Whether a client that sent this If-None-Match has the response already (RFC 9110, 13.1.2).
+fn names_etag(known: &str, response: &Response) -> bool {
+    let etag = response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
+    response.status() == StatusCode::OK && etag.is_some_and(|etag| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag))
 }
 
 /// Every error of the framework in our words.

@@ -88,7 +88,7 @@ impl Write {
             return Err(Fault::new(&INVALID_PARAMETER).detail(message).into());
         }
         let fingerprint = fingerprint(&self.route, body);
-        let ticket = Ticket { principal: principal.to_string(), key: key.to_owned() };
+        let principal = principal.to_string();
         let database = &self.app.database;
         let work = database.begin().await.map_err(Fault::from)?;
         let insert = "insert into idempotency_keys (principal, key, fingerprint, locked_until, expires_at) values (?, ?, ?, ?, ?) \
@@ -96,7 +96,7 @@ impl Write {
                       locked_until = excluded.locked_until, expires_at = excluded.expires_at, status = null, body = null \
                       where idempotency_keys.expires_at < ? or (idempotency_keys.status is null and idempotency_keys.locked_until < ?)";
         let values = [
-            ticket.principal.clone().into(),
+            principal.clone().into(),
             key.into(),
             fingerprint.clone().into(),
             (now() + LONGEST_REQUEST).into(),
@@ -107,10 +107,10 @@ impl Write {
         let taken = work.execute_raw(sql(&work, insert, values)).await.map_err(Fault::from)?.rows_affected() == 1;
         if taken {
             work.commit().await.map_err(Fault::from)?;
-            return Ok(ticket);
+            return Ok(Ticket { app: self.app.clone(), principal, key: key.to_owned(), answered: AtomicBool::new(false) });
         }
         let select = "select fingerprint, status, etag, location, body from idempotency_keys where principal = ? and key = ?";
-        let row = work.query_one_raw(sql(&work, select, [ticket.principal.into(), key.into()])).await.map_err(Fault::from)?;
+        let row = work.query_one_raw(sql(&work, select, [principal.into(), key.into()])).await.map_err(Fault::from)?;
         let known = row.map(|row| Known::from_query_result(&row, "")).transpose().map_err(Fault::from)?;
         let known = known.ok_or_else(|| Fault::new(&IDEMPOTENCY_RUNNING).retry_after(1))?;
         if known.fingerprint != fingerprint {
@@ -162,9 +162,33 @@ impl Known {
     }
 }
 
+/// A taken idempotency key. Dropped before an answer was remembered, it is free again: a request that failed
+/// changed nothing and may be corrected under the same key.
 struct Ticket {
+    app: App,
     principal: String,
     key: String,
+    answered: AtomicBool,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.answered.load(Ordering::Relaxed) {
+            return;
+        }
+        let (app, principal, key) = (self.app.clone(), std::mem::take(&mut self.principal), std::mem::take(&mut self.key));
+        tokio::spawn(async move {
+            let text = "delete from idempotency_keys where principal = ? and key = ? and status is null";
+            let free = async {
+                let work = app.database.begin().await?;
+                work.execute_raw(sql(&work, text, [principal.into(), key.into()])).await?;
+                work.commit().await
+            };
+            if let Err(error) = free.await {
+                tracing::warn!(%error, "an idempotency key stays taken until its request would have timed out");
+            }
+        });
+    }
 }
 
 /// A change in progress. Dropped without an end, it never happened.
@@ -246,6 +270,7 @@ impl Work {
         let text = "update idempotency_keys set status = ?, etag = ?, location = ?, body = ? where principal = ? and key = ?";
         let values = [status.into(), etag.into(), location.into(), body.into(), ticket.principal.clone().into(), ticket.key.clone().into()];
         self.transaction.execute_raw(sql(&self.transaction, text, values)).await?;
+        ticket.answered.store(true, Ordering::Relaxed);
         Ok(())
     }
 

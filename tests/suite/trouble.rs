@@ -74,7 +74,9 @@ on_both! {
         town.owner.patch(&path, &product.etag(), change.clone()).await.expect(200);
         let stale = problem(town.owner.patch(&path, &product.etag(), change).await, 412, "precondition_failed");
         assert_eq!(stale.text("/current_etag"), "\"2\"");
-        assert_eq!(town.owner.get(&path).await.body["lead_time_days"], json!(3));
+        let now = town.owner.get(&path).await;
+        assert_eq!(now.body["lead_time_days"], json!(3));
+        town.owner.send(town.owner.request(Method::GET, &path).header("if-none-match", now.etag())).await.expect(304);
     }
 
     async fn a_repeated_request_answers_what_the_first_did(world: World) {
@@ -85,6 +87,20 @@ on_both! {
         assert_eq!((again.text("/id"), again.header("idempotent-replayed")), (first.text("/id"), "true".into()));
         problem(send(town.dodol("Lain")).await, 422, "idempotency_key_reused");
         assert_eq!(town.owner.get(&format!("/v1/products?sme_id={}", town.sme)).await.body["data"].as_array().unwrap().len(), 1);
+        // A request that failed leaves its key free, a moment later.
+        let keyed = async |body: Value| town.owner.send(town.owner.request(Method::POST, "/v1/products").header("idempotency-key", "k2").json(&body)).await;
+        let mut wrong = town.dodol("Dodol dua");
+        wrong["category"] = json!("nowhere");
+        problem(keyed(wrong).await, 422, "validation_failed");
+        let mut corrected = keyed(town.dodol("Dodol dua")).await;
+        for _ in 0..50 {
+            if corrected.status == 201 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            corrected = keyed(town.dodol("Dodol dua")).await;
+        }
+        corrected.expect(201);
         // The same key of another person is another key.
         let other = world.newcomer("other", false).await;
         let sme = town.new_sme(&other, "Lain").await;
