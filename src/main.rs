@@ -58,11 +58,9 @@ enum Command {
     /// Write the OpenAPI document to standard output.
     Openapi,
     /// Put the demo data in, once, and print its accounts.
-    Seed {
-        /// Required, so that nobody seeds by accident.
-        #[arg(long = "with-accounts", required = true)]
-        with_accounts: bool,
-    },
+    ///
+    /// Needs --demo, so that nobody makes known accounts by accident.
+    Seed,
     /// People who may sign in.
     User {
         #[command(subcommand)]
@@ -129,7 +127,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Serve => serve(config).await,
         Command::Openapi => Ok(()),
         Command::Migrate { what } => migrate(&config, &what).await,
-        Command::Seed { .. } => seed(config).await,
+        Command::Seed => seed(config, cli.settings.demo).await,
         Command::User { what } => user(config, what).await,
         Command::Fsck { fix } => check(config, fix).await,
     }
@@ -186,7 +184,8 @@ async fn migrate(config: &Config, what: &Migrate) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn seed(config: Config) -> anyhow::Result<()> {
+async fn seed(config: Config, asked: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(asked, "say `etalase seed --demo`: it makes demo accounts");
     let app = App::start(config).await?;
     reference::seed(&app).await?;
     let workers = app.spawn_workers();

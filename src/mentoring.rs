@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     app::App,
     fault::Outcome,
-    http::{Member, Page, Reply, Tag, reply::PageInfo},
+    http::{Member, Page, Reply, Tag},
     identity::policy::{self, ReadAgency, Scope},
     platform::{clock::now, database::sql},
     values::Localized,
@@ -96,7 +96,7 @@ impl MentoringApi {
         policy::permit::<ReadAgency>(&member, &Scope::agency(*agency_id))?;
         let text = "select id, title, organiser, venue, starts_on, ends_on, time_zone, quota, source, source_status from programmes \
                     where agency_id = ? order by starts_on desc, id limit 500";
-        Ok(Reply::new(&Page { data: read(&app, text, *agency_id).await?, page: PageInfo { next_cursor: None, limit: 500 } }))
+        Ok(Reply::new(&Page::whole(read(&app, text, *agency_id).await?, 500)))
     }
 
     /// WUB groups of an agency
@@ -105,7 +105,7 @@ impl MentoringApi {
         policy::permit::<ReadAgency>(&member, &Scope::agency(*agency_id))?;
         let text = "select g.id, g.name, g.focus, (select count(*) from wub_members m where m.group_id = g.id) as members, g.source, g.source_status \
                     from wub_groups g where g.agency_id = ? order by g.id limit 500";
-        Ok(Reply::new(&Page { data: read(&app, text, *agency_id).await?, page: PageInfo { next_cursor: None, limit: 500 } }))
+        Ok(Reply::new(&Page::whole(read(&app, text, *agency_id).await?, 500)))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     catalogue::store::{self, category},
     fault::{Fault, Outcome, say},
-    http::{Body, Member, Page, Reply, Tag, Write, reply::PageInfo, work::Work},
+    http::{Body, Member, Page, Reply, Tag, Write, work::Work},
     identity::policy::{self, EditSme, ReadSme},
     platform::database::sql,
     sme,
@@ -165,7 +165,7 @@ async fn of_sme(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Reply<P
     let text = "select scheme, version, code, is_primary from sme_classifications where sme_id = ? order by is_primary desc, version, code";
     let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;
     let data = rows.iter().map(|row| SmeClassification::from_query_result(row, "")).collect::<Result<_, _>>()?;
-    Ok(Reply::new(&Page { data, page: PageInfo { next_cursor: None, limit: 100 } }))
+    Ok(Reply::new(&Page::whole(data, 100)))
 }
 
 #[OpenApi(tag = "Tag::Smes")]
@@ -183,7 +183,7 @@ impl ReferenceApi {
         let version = version.0.unwrap_or_default();
         let rows = reader.query_all_raw(sql(reader, text, [version.clone().into(), version.into()])).await.map_err(Fault::from)?;
         let data = rows.iter().map(|row| Classification::from_query_result(row, "")).collect::<Result<_, _>>().map_err(Fault::from)?;
-        Ok(Reply::new(&Page { data, page: PageInfo { next_cursor: None, limit: 5000 } }))
+        Ok(Reply::new(&Page::whole(data, 5000)))
     }
 
     /// Classification of an SME

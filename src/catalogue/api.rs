@@ -22,11 +22,11 @@ use super::{
 use crate::{
     app::App,
     audit::{self, AuditEntry},
-    fault::{FORBIDDEN, Fault, say},
+    fault::{FORBIDDEN, Fault},
     http::{
         Body, Member, Page, Reply, Tag, Work, Write,
         locale::Locale,
-        reply::{Created, NoContent, PageInfo},
+        reply::{Created, NoContent, page_limit},
     },
     identity::{
         AgencyRole,
@@ -254,10 +254,7 @@ async fn owner_step(member: &Member, write: &Write, id: Uuid, event: ListingEven
 
 async fn decide(member: &Member, write: &Write, id: Uuid, event: ListingEvent, body: &Body<ReviewDecision>) -> poem::Result<Reply<Product>> {
     let edit = begin::<ReviewProduct>(member, write, id, body.bytes()).await?;
-    if member.smes.iter().any(|(own, _)| *own == edit.product.sme_id) {
-        let detail = say("Anda anggota IKM ini; mintalah rekan memeriksanya.", "You belong to this SME; ask a colleague to review it.");
-        return Err(Fault::new(&FORBIDDEN).detail(detail).into());
-    }
+    policy::not_ones_own(member, edit.product.sme_id)?;
     let input = body.read()?;
     let decision = Decision { reason: input.reason, reason_codes: input.reason_codes };
     let listing = service::decide(&edit.work, &edit.permit, edit.product, event, decision).await?;
@@ -282,9 +279,9 @@ impl CatalogueApi {
     ) -> poem::Result<Reply<Page<ProductSummary>>> {
         let reader = app.database.reader();
         policy::permit::<ReadSme>(&member, &sme::store::scope(reader, *sme_id).await?)?;
-        let limit = sme::api::page_limit(limit.0);
+        let limit = page_limit(limit.0);
         let wanted = store::ProductsOf { sme: *sme_id, status: status.0, after: cursor.0, limit: u64::from(limit) + 1 };
-        Ok(page(store::of_sme(reader, wanted).await?, limit))
+        Ok(Reply::new(&Page::cut(store::of_sme(reader, wanted).await?, limit, |product| product.id)))
     }
 
     /// Products that wait for a decision
@@ -303,8 +300,10 @@ impl CatalogueApi {
         if agencies.is_empty() {
             return Err(Fault::new(&FORBIDDEN).into());
         }
-        let limit = sme::api::page_limit(limit.0);
-        Ok(page(store::waiting(app.database.reader(), &agencies, cursor.0, u64::from(limit) + 1).await?, limit))
+        let limit = page_limit(limit.0);
+        Ok(Reply::new(&Page::cut(store::waiting(app.database.reader(), &agencies, cursor.0, u64::from(limit) + 1).await?, limit, |product| {
+            product.id
+        })))
     }
 
     /// Create a product
@@ -542,13 +541,6 @@ impl CatalogueApi {
         let reader = app.database.reader();
         policy::permit::<ReadAudit>(&member, &service::scope(reader, *product_id).await?)?;
         let data = audit::of_entity(reader, "product", *product_id).await?;
-        Ok(Reply::new(&Page { data, page: PageInfo { next_cursor: None, limit: 100 } }))
+        Ok(Reply::new(&Page::whole(data, 100)))
     }
-}
-
-fn page(mut rows: Vec<product::Model>, limit: u32) -> Reply<Page<ProductSummary>> {
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|product| product.id.to_string());
-    Reply::new(&Page { data: rows.into_iter().map(ProductSummary::from).collect(), page: PageInfo { next_cursor, limit } })
 }

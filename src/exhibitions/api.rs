@@ -20,13 +20,10 @@ use crate::{
     fault::Fault,
     http::{
         Body, Member, Page, Reply, Tag, Work, Write,
-        reply::{Created, NoContent, PageInfo},
+        reply::{Created, NoContent, page_limit},
     },
     identity::policy::{self, Action, EditLineup, ManageExhibition, Permit, ReadExhibition, ReadSme, RemoveLineup, Scope},
-    sme::{
-        self,
-        api::{Reason, page_limit},
-    },
+    sme::{self, api::Reason},
     values::{Localized, Money, MoneyInput},
 };
 
@@ -278,11 +275,8 @@ impl ExhibitionsApi {
     ) -> poem::Result<Reply<Page<Exhibition>>> {
         let agencies: Vec<Uuid> = member.agencies.iter().map(|(agency, _)| *agency).collect();
         let limit = page_limit(limit.0);
-        let mut rows = store::of_agencies(app.database.reader(), &agencies, cursor.0, u64::from(limit) + 1).await?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| more).map(|row| row.id.to_string());
-        Ok(Reply::new(&Page { data: rows.into_iter().map(Exhibition::from).collect(), page: PageInfo { next_cursor, limit } }))
+        let rows = store::of_agencies(app.database.reader(), &agencies, cursor.0, u64::from(limit) + 1).await?;
+        Ok(Reply::new(&Page::cut(rows, limit, |row| row.id)))
     }
 
     /// Create an exhibition
@@ -427,7 +421,7 @@ impl ExhibitionsApi {
             status: row.status,
             note: row.note,
         });
-        Ok(Reply::new(&Page { data: data.collect(), page: PageInfo { next_cursor: None, limit: 1000 } }))
+        Ok(Reply::new(&Page::whole(data.collect(), 1000)))
     }
 
     /// Add an exhibitor
@@ -468,7 +462,7 @@ impl ExhibitionsApi {
             None => visible::<ReadExhibition>(&member, &exhibition).map(|_| ())?,
         }
         let data = store::lineup(reader, exhibition.id, sme_id.0).await?.into_iter().map(LineupItem::from).collect();
-        Ok(Reply::new(&Page { data, page: PageInfo { next_cursor: None, limit: 5000 } }))
+        Ok(Reply::new(&Page::whole(data, 5000)))
     }
 
     /// Add a product to the line-up
@@ -544,6 +538,6 @@ impl ExhibitionsApi {
         let reader = app.database.reader();
         visible::<ReadExhibition>(&member, &store::by_id(reader, *exhibition_id).await?)?;
         let data = audit::of_entity(reader, "exhibition", *exhibition_id).await?;
-        Ok(Reply::new(&Page { data, page: PageInfo { next_cursor: None, limit: 100 } }))
+        Ok(Reply::new(&Page::whole(data, 100)))
     }
 }

@@ -11,6 +11,7 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::{ParseFromJSON, ToJSON, Type},
 };
+use uuid::Uuid;
 
 /// A page of a list.
 #[derive(Object)]
@@ -26,6 +27,29 @@ pub struct PageInfo {
     #[oai(skip_serializing_if_is_none)]
     pub next_cursor: Option<String>,
     pub limit: u32,
+}
+
+/// How many a page holds: 1 to 100, 20 where the client does not say.
+pub fn page_limit(limit: Option<u32>) -> u32 {
+    limit.unwrap_or(20).clamp(1, 100)
+}
+
+impl<T: Send + Sync + Type + ParseFromJSON + ToJSON> Page<T> {
+    /// A page from one row more than it holds, if there are so many; `id` is where the next one goes on.
+    pub fn cut<R>(mut rows: Vec<R>, limit: u32, id: impl Fn(&R) -> Uuid) -> Self
+    where
+        T: From<R>,
+    {
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next_cursor = rows.last().filter(|_| more).map(|last| id(last).to_string());
+        Self { data: rows.into_iter().map(T::from).collect(), page: PageInfo { next_cursor, limit } }
+    }
+
+    /// A list that is never longer than `limit` and has no next page.
+    pub fn whole(data: Vec<T>, limit: u32) -> Self {
+        Self { data, page: PageInfo { next_cursor: None, limit } }
+    }
 }
 
 /// An answer of shape `T` with status `S`.

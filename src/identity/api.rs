@@ -10,10 +10,7 @@ use super::{AgencyRole, SmeRole, service, store};
 use crate::{
     app::App,
     fault::Fault,
-    http::{
-        Body, Member, Page, Reply, Tag, Write,
-        reply::{NoContent, PageInfo},
-    },
+    http::{Body, Member, Page, Reply, Tag, Write, reply::NoContent},
     values::Language,
 };
 
@@ -135,7 +132,7 @@ impl IdentityApi {
             last_seen_at: row.last_seen_at,
             expires_at: row.expires_at,
         });
-        Ok(Reply::new(&Page { data: data.collect(), page: PageInfo { next_cursor: None, limit: 100 } }))
+        Ok(Reply::new(&Page::whole(data.collect(), 100)))
     }
 
     /// End a session

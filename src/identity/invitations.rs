@@ -20,7 +20,7 @@ use crate::{
     fault::{Fault, Outcome},
     http::{
         Body, Member, Page, Reply, Tag, Write,
-        reply::{Created, NoContent, PageInfo},
+        reply::{Created, NoContent},
     },
     sme,
     values::check_text,
@@ -156,13 +156,13 @@ async fn invite<A: Action>(
 async fn open_invitations(app: &App, target: Target) -> poem::Result<Reply<Page<Invitation>>> {
     let rows = store::invitations(app.database.reader(), target).await?.into_iter();
     let data = rows.map(|row| Invitation { id: row.id, email: row.email, role: row.role, expires_at: row.expires_at, token: None }).collect();
-    Ok(Reply::new(&Page { data, page: PageInfo { next_cursor: None, limit: 200 } }))
+    Ok(Reply::new(&Page::whole(data, 200)))
 }
 
 async fn members_of(app: &App, target: Target) -> poem::Result<Reply<Page<MemberOf>>> {
     let rows = store::members(app.database.reader(), target).await?.into_iter();
     let data = rows.map(|row| MemberOf { user_id: row.user_id, display_name: row.display_name, email: row.email, role: row.role }).collect();
-    Ok(Reply::new(&Page { data, page: PageInfo { next_cursor: None, limit: 500 } }))
+    Ok(Reply::new(&Page::whole(data, 500)))
 }
 
 #[OpenApi]
@@ -173,7 +173,7 @@ impl InvitationsApi {
     #[oai(path = "/v1/agencies", method = "get", operation_id = "list_agencies", tag = "Tag::Agencies")]
     async fn agencies(&self, app: Data<&App>, _member: Member) -> poem::Result<Reply<Page<Agency>>> {
         let data = store::agencies(app.database.reader()).await?.into_iter().map(Agency::from).collect();
-        Ok(Reply::new(&Page { data, page: PageInfo { next_cursor: None, limit: 1000 } }))
+        Ok(Reply::new(&Page::whole(data, 1000)))
     }
 
     /// Create an agency

@@ -136,6 +136,15 @@ pub fn permit_new<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>>
     permit(actor, scope).map_err(|_| Fault::new(&FORBIDDEN).detail(say("Peran Anda tidak mengizinkan ini.", "Your role does not allow this.")))
 }
 
+/// Nobody decides on an SME that they belong to.
+pub fn not_ones_own(actor: &Actor, sme: Uuid) -> Outcome<()> {
+    if actor.smes.iter().all(|(own, _)| *own != sme) {
+        return Ok(());
+    }
+    let detail = say("Anda anggota IKM ini; mintalah rekan memeriksanya.", "You belong to this SME; ask a colleague to review it.");
+    Err(Fault::new(&FORBIDDEN).detail(detail))
+}
+
 /// Everybody's permit for their own account.
 pub fn own_account(actor: &Actor) -> Permit<OwnAccount> {
     Permit { by: actor.user_id, on_behalf_of: None, action: PhantomData }

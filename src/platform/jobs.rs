@@ -14,7 +14,7 @@ use crate::platform::{
 };
 
 /// How long a worker may be silent before its job is taken by another.
-const LEASE: Duration = Duration::from_mins(2);
+const LEASE: Duration = Duration::from_mins(1);
 const MOST_ATTEMPTS: i64 = 8;
 
 /// What there is to do.

@@ -19,7 +19,7 @@ use crate::{
     audit::{self, AuditEntry},
     http::{
         Body, Member, Page, Reply, Tag, Write,
-        reply::{Created, PageInfo},
+        reply::{Created, page_limit},
     },
     identity::policy::{self, EditSme, ReadAudit, ReadSme, ReviewSme},
     values::Localized,
@@ -125,11 +125,6 @@ pub struct Reason {
     pub reason: Option<String>,
 }
 
-/// How many a page holds, and how many more there are: one more than asked for is read.
-pub fn page_limit(limit: Option<u32>) -> u32 {
-    limit.unwrap_or(20).clamp(1, 100)
-}
-
 #[OpenApi(tag = "Tag::Smes")]
 impl SmeApi {
     /// List SMEs
@@ -140,12 +135,8 @@ impl SmeApi {
         let limit = page_limit(limit.0);
         let own = member.smes.iter().map(|(sme, _)| *sme).collect();
         let agencies = member.agencies.iter().map(|(agency, _)| *agency).collect();
-        let mut rows = store::visible(app.database.reader(), own, agencies, member.is_operator, cursor.0, u64::from(limit) + 1).await?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| more).map(|sme| sme.id.to_string());
-        let data = rows.into_iter().map(Sme::from).collect();
-        Ok(Reply::new(&Page { data, page: PageInfo { next_cursor, limit } }))
+        let rows = store::visible(app.database.reader(), own, agencies, member.is_operator, cursor.0, u64::from(limit) + 1).await?;
+        Ok(Reply::new(&Page::cut(rows, limit, |sme| sme.id)))
     }
 
     /// Register an SME
@@ -251,13 +242,14 @@ impl SmeApi {
         let reader = app.database.reader();
         policy::permit::<ReadAudit>(&member, &store::scope(reader, *sme_id).await?)?;
         let data = audit::of_entity(reader, "sme", *sme_id).await?;
-        Ok(Reply::new(&Page { data, page: PageInfo { next_cursor: None, limit: 100 } }))
+        Ok(Reply::new(&Page::whole(data, 100)))
     }
 }
 
 async fn review(member: &Member, write: &Write, sme: Uuid, event: SmeEvent, body: &Body<Reason>) -> poem::Result<Reply<Sme>> {
     let work = write.begin(member.user_id, body.bytes()).await?;
     let permit = policy::permit::<ReviewSme>(member, &store::scope(work.db(), sme).await?)?;
+    policy::not_ones_own(member, sme)?;
     let sme = store::by_id(work.db(), sme).await?;
     let sme = service::review(&work, &permit, sme, event, body.read()?.reason).await?;
     finish(work, sme).await

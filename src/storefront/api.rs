@@ -26,8 +26,10 @@ use crate::{
         store::entity::Model as ExhibitionRow,
     },
     fault::{Fault, INVALID_PARAMETER, Outcome, say},
-    http::{Page, Tag, cursor, reply::PageInfo},
-    sme::api::page_limit,
+    http::{
+        Page, Tag, cursor,
+        reply::{PageInfo, page_limit},
+    },
     values::{Language, Money},
 };
 
@@ -181,7 +183,7 @@ impl StorefrontApi {
         let public = visit.answer(|app| async move {
             let rows = exhibitions::store::public(app.database.reader()).await?;
             let data = rows.into_iter().map(|row| public_exhibition(row, language)).collect();
-            Ok(whole(Page { data, page: PageInfo { next_cursor: None, limit: 500 } }.to_json_string()))
+            Ok(whole(Page::whole(data, 500).to_json_string()))
         });
         Ok(public.await?)
     }
@@ -221,7 +223,7 @@ impl StorefrontApi {
                 })
             };
             let data = rows.into_iter().map(item).collect::<Outcome<Vec<_>>>()?;
-            Ok(whole(Page { data, page: PageInfo { next_cursor: None, limit: 5000 } }.to_json_string()))
+            Ok(whole(Page::whole(data, 5000).to_json_string()))
         });
         Ok(public.await?)
     }

@@ -146,6 +146,18 @@ fn operations() -> Vec<Operation> {
     all
 }
 
+on_both! {
+    async fn nobody_decides_on_an_sme_of_their_own(world: World) {
+        let town = world.town().await;
+        let sme = town.new_sme(&town.coordinator, "Usaha Petugas").await;
+        town.coordinator.post(&format!("/v1/smes/{sme}/suspend"), json!({ "reason": "x" })).await.expect(403);
+        let mut body = town.dodol("Dodol petugas");
+        body["sme_id"] = json!(sme);
+        let product = town.coordinator.post("/v1/products", body).await.expect(201).text("/id");
+        town.coordinator.post(&format!("/v1/products/{product}/approve"), json!({})).await.expect(403);
+    }
+}
+
 #[test]
 fn the_table_names_every_operation_and_nothing_else() {
     let mut documented: Vec<_> = operations().into_iter().map(|operation| operation.id).collect();
