@@ -29,6 +29,10 @@ pub struct Config {
     pub demo: Option<bool>,
     /// The password of the demo accounts; random where unset.
     pub demo_password: Option<String>,
+    /// Whether people may make an account by themselves; otherwise by invitation only.
+    pub registration: bool,
+    /// Whether staff and operators need a second factor before their role counts; by default unless demo.
+    pub staff_second_factor: Option<bool>,
     /// Image jobs at work at a time.
     pub image_workers: usize,
     /// Proxies in front of the service whose `X-Forwarded-For` is believed.
@@ -48,6 +52,8 @@ const KEYS: &[&str] = &[
     "public_url",
     "demo",
     "demo_password",
+    "registration",
+    "staff_second_factor",
     "image_workers",
     "trusted_proxies",
 ];
@@ -61,6 +67,7 @@ impl Config {
             .set_default("database_connections", 10)?
             .set_default("bucket_region", "garage")?
             .set_default("bucket_name", "etalase")?
+            .set_default("registration", true)?
             .set_default("image_workers", 2)?
             .set_default("trusted_proxies", 0)?;
         if let Some(path) = file {
@@ -107,6 +114,11 @@ impl Config {
     /// Demo accounts exist with SQLite unless forbidden, with PostgreSQL only when asked for.
     pub fn demo(&self) -> bool {
         self.demo.unwrap_or_else(|| self.database_url.as_ref().is_none_or(|url| url.starts_with("sqlite:")))
+    }
+
+    /// Staff need a second factor, except where known accounts exist to try things out.
+    pub fn staff_second_factor(&self) -> bool {
+        self.staff_second_factor.unwrap_or_else(|| !self.demo())
     }
 
     /// The prefix of absolute addresses, without a slash at the end.
@@ -170,5 +182,6 @@ mod tests {
         assert!(with("").expect("valid").demo());
         assert!(!with("database_url = \"postgres://localhost/x\"").expect("valid").demo());
         assert!(with("database_url = \"postgres://localhost/x\"\ndemo = true").expect("valid").demo());
+        assert!(with("demo = false").expect("valid").staff_second_factor() && !with("").expect("valid").staff_second_factor());
     }
 }

@@ -44,7 +44,10 @@ kinds! {
     BAD_CURSOR 400 "bad_cursor" "Kursor tidak sah" "Invalid cursor";
     UNAUTHENTICATED 401 "unauthenticated" "Perlu masuk dahulu" "Sign in first";
     BAD_CREDENTIALS 401 "bad_credentials" "Surel atau kata sandi salah" "Wrong e-mail or password";
+    CODE_REQUIRED 401 "code_required" "Perlu kode dari aplikasi autentikator" "A code from the authenticator app is needed";
+    BAD_CODE 401 "bad_code" "Kode salah atau sudah dipakai" "The code is wrong or was used already";
     FORBIDDEN 403 "forbidden" "Tidak diizinkan" "Not allowed";
+    SECOND_FACTOR 403 "second_factor_required" "Aktifkan faktor kedua dahulu" "Set up a second factor first";
     NOT_FOUND 404 "not_found" "Tidak ditemukan" "Not found";
     METHOD_NOT_ALLOWED 405 "method_not_allowed" "Metode tidak didukung" "Method not allowed";
     INVALID_TRANSITION 409 "invalid_transition" "Langkah tidak sah dari keadaan ini" "Not possible from this state";

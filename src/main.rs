@@ -98,6 +98,11 @@ enum User {
         #[arg(long)]
         email: String,
     },
+    /// Remove the second factor of a person who lost phone and recovery codes.
+    ResetSecondFactor {
+        #[arg(long)]
+        email: String,
+    },
 }
 
 impl Settings {
@@ -216,6 +221,11 @@ async fn user(config: Config, what: User) -> anyhow::Result<()> {
         User::ResetPassword { email } => {
             let password = identity::service::reset_password(&app, &email).await?;
             (email, password)
+        }
+        User::ResetSecondFactor { email } => {
+            identity::service::reset_second_factor(&app, &email).await?;
+            println!("{email} signs in without a code until a second factor is set up again.");
+            return Ok(());
         }
     };
     println!("{email} / {password}");

@@ -9,6 +9,8 @@ mod world;
 mod contract;
 #[path = "suite/crashes.rs"]
 mod crashes;
+#[path = "suite/identity.rs"]
+mod identity;
 #[path = "suite/invariants.rs"]
 mod invariants;
 #[path = "suite/permissions.rs"]

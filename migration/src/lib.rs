@@ -13,6 +13,7 @@ mod m0004_catalogue;
 mod m0005_media;
 mod m0006_exhibitions;
 mod m0007_storefront;
+mod m0008_second_factor;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_media::Migration),
             Box::new(m0006_exhibitions::Migration),
             Box::new(m0007_storefront::Migration),
+            Box::new(m0008_second_factor::Migration),
         ]
     }
 }

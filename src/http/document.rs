@@ -54,8 +54,11 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     if has_body {
         statuses.extend([413, 415, 422]);
     }
-    if path.starts_with("/v1/auth/") {
+    if path.starts_with("/v1/auth/") || path.starts_with("/v1/me/second-factor/") {
         statuses.push(429);
+    }
+    if path == "/v1/auth/register" {
+        statuses.extend([403, 409]);
     }
     let mut shared = vec!["AcceptLanguage"];
     if has_token && method == "post" {

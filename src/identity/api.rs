@@ -4,9 +4,14 @@ use chrono::{DateTime, Utc};
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
 use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{AgencyRole, SmeRole, service, store};
+use super::{
+    AgencyRole, SmeRole, policy, second_factor,
+    service::{self, Credentials, Device, NewUser},
+    store,
+};
 use crate::{
     app::App,
     fault::Fault,
@@ -25,6 +30,45 @@ pub struct SignIn {
     email: String,
     #[oai(validator(max_length = 200))]
     password: String,
+    /// Of the authenticator app, or a recovery code; asked for by the problem `code_required`.
+    #[serde(default)]
+    code: Option<String>,
+}
+
+/// An account to be made.
+#[derive(Object, Deserialize)]
+#[oai(deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    email: String,
+    display_name: String,
+    /// 12 to 200 characters.
+    password: String,
+    #[serde(default)]
+    locale: Option<Language>,
+}
+
+/// What to put into an authenticator app.
+#[derive(Object)]
+pub struct SecondFactorProposal {
+    /// Base32, to type.
+    pub secret: String,
+    /// To show as a QR code.
+    pub otpauth_url: String,
+}
+
+/// A code of the authenticator app.
+#[derive(Object, Deserialize)]
+#[oai(deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    code: String,
+}
+
+/// Each counts once, in place of a code of the app. Shown this once.
+#[derive(Object)]
+pub struct RecoveryCodes {
+    pub recovery_codes: Vec<String>,
 }
 
 /// A fresh session. The token is shown this once; only its hash is kept.
@@ -45,6 +89,8 @@ pub struct Me {
     pub display_name: String,
     pub locale: Language,
     pub is_operator: bool,
+    /// Roles of this person wait for a second factor: see `POST /v1/me/second-factor`.
+    pub second_factor_required: bool,
     pub smes: Vec<SmeMembership>,
     pub agencies: Vec<AgencyMembership>,
 }
@@ -81,6 +127,7 @@ impl From<&super::Actor> for Me {
             display_name: actor.display_name.clone(),
             locale: actor.locale,
             is_operator: actor.is_operator,
+            second_factor_required: !actor.withheld.is_empty(),
             smes: actor.smes.iter().map(|(sme_id, role)| SmeMembership { sme_id: *sme_id, role: *role }).collect(),
             agencies: actor.agencies.iter().map(|(agency_id, role)| AgencyMembership { agency_id: *agency_id, role: *role }).collect(),
         }
@@ -95,11 +142,62 @@ impl IdentityApi {
     #[oai(path = "/v1/auth/sign-in", method = "post", operation_id = "sign_in")]
     async fn sign_in(&self, app: Data<&App>, request: &Request, body: Body<SignIn>) -> poem::Result<Reply<SignedIn>> {
         let input = body.read()?;
-        let agent = request.header("user-agent").unwrap_or("unknown");
+        let credentials = Credentials { email: &input.email, password: input.password, code: input.code.as_deref() };
         let address = client_address(request, app.config.trusted_proxies);
-        let session = service::sign_in(&app, &input.email, input.password, &address, agent).await?;
-        let actor = service::authenticate(&app, &session.token).await?;
-        Ok(Reply::new(&SignedIn { user: Me::from(&actor), token: session.token, expires_at: session.expires_at }))
+        signed_in(&app, service::sign_in(&app, credentials, &device(request, &address)).await?).await
+    }
+
+    /// Make an account
+    ///
+    /// For owners whom nobody invited; an SME registered with it waits for the office. May be turned off (403).
+    #[oai(path = "/v1/auth/register", method = "post", operation_id = "register")]
+    async fn register(&self, app: Data<&App>, request: &Request, body: Body<Registration>) -> poem::Result<Reply<SignedIn>> {
+        let input = body.read()?;
+        let new = NewUser {
+            email: input.email,
+            display_name: input.display_name,
+            password: input.password,
+            locale: input.locale.unwrap_or(Language::Id),
+            is_operator: false,
+        };
+        let address = client_address(request, app.config.trusted_proxies);
+        signed_in(&app, service::register(&app, new, &device(request, &address)).await?).await
+    }
+
+    /// Begin with a second factor
+    ///
+    /// Answers a secret for an authenticator app (TOTP, RFC 6238). It counts once its first code is confirmed.
+    #[oai(path = "/v1/me/second-factor", method = "post", operation_id = "begin_second_factor")]
+    async fn begin_second_factor(&self, member: Member, write: Write) -> poem::Result<Reply<SecondFactorProposal>> {
+        let work = write.begin(member.user_id, &[]).await?;
+        let proposal = second_factor::begin(&work, &member).await?;
+        // A secret must not be kept for a replay, here and below.
+        work.commit().await?;
+        Ok(Reply::new(&SecondFactorProposal { secret: proposal.secret, otpauth_url: proposal.url }))
+    }
+
+    /// Confirm the second factor
+    ///
+    /// By the app's first code. From then on signing in asks for one. Answers recovery codes for a lost phone.
+    #[oai(path = "/v1/me/second-factor/confirm", method = "post", operation_id = "confirm_second_factor")]
+    async fn confirm_second_factor(&self, member: Member, write: Write, body: Body<Code>) -> poem::Result<Reply<RecoveryCodes>> {
+        let work = write.begin(member.user_id, body.bytes()).await?;
+        let recovery_codes = second_factor::confirm(&work, &member, &body.read()?.code).await?;
+        work.audit(&policy::own_account(&member), "confirm_second_factor", "user", member.user_id, json!({}), None).await?;
+        work.commit().await?;
+        Ok(Reply::new(&RecoveryCodes { recovery_codes }))
+    }
+
+    /// Disable the second factor
+    #[oai(path = "/v1/me/second-factor/disable", method = "post", operation_id = "disable_second_factor")]
+    async fn disable_second_factor(&self, member: Member, write: Write, body: Body<Code>) -> poem::Result<NoContent> {
+        let work = write.begin(member.user_id, body.bytes()).await?;
+        if let Err(refused) = second_factor::disable(&work, &member, &body.read()?.code).await? {
+            work.commit().await?;
+            return Err(refused.into());
+        }
+        work.audit(&policy::own_account(&member), "disable_second_factor", "user", member.user_id, json!({}), None).await?;
+        work.finish_empty().await
     }
 
     /// Sign out
@@ -146,6 +244,17 @@ impl IdentityApi {
         }
         work.finish_empty().await
     }
+}
+
+/// Answers a session that was opened, with whose it is.
+pub async fn signed_in(app: &App, session: service::SignedIn) -> poem::Result<Reply<SignedIn>> {
+    let actor = service::authenticate(app, &session.token).await?;
+    Ok(Reply::new(&SignedIn { user: Me::from(&actor), token: session.token, expires_at: session.expires_at }))
+}
+
+/// Where a request comes from, as far as sessions and throttling go.
+pub fn device<'a>(request: &'a Request, address: &'a str) -> Device<'a> {
+    Device { address, user_agent: request.header("user-agent").unwrap_or("unknown") }
 }
 
 /// The client's address: the peer's, or what the trusted proxies wrote down.

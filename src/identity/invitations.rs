@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     AgencyRole, SmeRole,
-    api::{Me, SignedIn, client_address},
+    api::{SignedIn, client_address, device, signed_in},
     policy::{self, Action, CreateAgency, ManageMembers, ManageStaff, ReadAgency, ReadSme, Scope},
     service::{self, Acceptance},
     store::{self, AgencyRow, Target},
@@ -129,6 +129,9 @@ pub struct AcceptInvitation {
     pub display_name: Option<String>,
     /// Of the account, or for a new one: 12 to 200 characters.
     pub password: String,
+    /// For an account with a second factor.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 /// Who may invite to what.
@@ -299,10 +302,8 @@ impl InvitationsApi {
     #[oai(path = "/v1/auth/accept-invitation", method = "post", operation_id = "accept_invitation", tag = "Tag::Identity")]
     async fn accept(&self, app: Data<&App>, request: &Request, body: Body<AcceptInvitation>) -> poem::Result<Reply<SignedIn>> {
         let input = body.read()?;
-        let acceptance = Acceptance { token: input.token, display_name: input.display_name, password: input.password };
+        let acceptance = Acceptance { token: input.token, display_name: input.display_name, password: input.password, code: input.code };
         let address = client_address(request, app.config.trusted_proxies);
-        let session = service::accept_invitation(&app, acceptance, &address, request.header("user-agent").unwrap_or("unknown")).await?;
-        let actor = service::authenticate(&app, &session.token).await?;
-        Ok(Reply::new(&SignedIn { user: Me::from(&actor), token: session.token, expires_at: session.expires_at }))
+        signed_in(&app, service::accept_invitation(&app, acceptance, &device(request, &address)).await?).await
     }
 }

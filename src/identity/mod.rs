@@ -8,6 +8,7 @@ pub mod api;
 pub mod invitations;
 pub mod model;
 pub mod policy;
+pub mod second_factor;
 pub mod service;
 pub mod store;
 

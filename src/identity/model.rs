@@ -45,6 +45,21 @@ pub struct Actor {
     pub is_operator: bool,
     pub smes: Vec<(Uuid, SmeRole)>,
     pub agencies: Vec<(Uuid, AgencyRole)>,
+    /// Powerful roles that do not count before a second factor is set up.
+    pub withheld: Withheld,
+}
+
+/// Roles at offices and on the platform that a person has but may not use yet.
+#[derive(Debug, Clone, Default)]
+pub struct Withheld {
+    pub agencies: Vec<(Uuid, AgencyRole)>,
+    pub is_operator: bool,
+}
+
+impl Withheld {
+    pub fn is_empty(&self) -> bool {
+        self.agencies.is_empty() && !self.is_operator
+    }
 }
 
 /// Shortest password that is taken; NIST SP 800-63B asks for length, not for kinds of characters.

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use uuid::Uuid;
 
 use super::model::{Actor, AgencyRole, SmeRole};
-use crate::fault::{FORBIDDEN, Fault, Outcome, say};
+use crate::fault::{FORBIDDEN, Fault, Outcome, SECOND_FACTOR, say};
 
 /// How an actor stands to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +117,16 @@ fn relations(actor: &Actor, scope: &Scope) -> Vec<Relation> {
     own.chain(office).chain(actor.is_operator.then_some(Relation::Operator)).collect()
 }
 
+/// Whether a role that waits for a second factor would do.
+fn is_withheld<A: Action>(actor: &Actor, scope: &Scope) -> bool {
+    let office = actor.withheld.agencies.iter().filter(|(agency, _)| scope.agencies.contains(agency));
+    office.map(|(_, role)| Relation::Agency(*role)).chain(actor.withheld.is_operator.then_some(Relation::Operator)).any(|role| A::MAY.contains(&role))
+}
+
+fn forbidden() -> Fault {
+    Fault::new(&FORBIDDEN).detail(say("Peran Anda tidak mengizinkan ini.", "Your role does not allow this."))
+}
+
 /// The permit of `actor` for `A` on `scope`. A stranger learns nothing: 404; who may know of the target but
 /// not do this: 403.
 pub fn permit<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>> {
@@ -125,15 +135,19 @@ pub fn permit<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>> {
         let inside = scope.sme.is_some_and(|sme| actor.smes.iter().any(|(own, _)| *own == sme));
         return Ok(Permit { by: actor.user_id, on_behalf_of: scope.sme.filter(|_| !inside), action: PhantomData });
     }
+    if is_withheld::<A>(actor, scope) {
+        let detail = say("Peran dinas berlaku setelah POST /v1/me/second-factor.", "A role in an office counts after POST /v1/me/second-factor.");
+        return Err(Fault::new(&SECOND_FACTOR).detail(detail));
+    }
     if A::TARGET_IS_PUBLIC || !relations.is_empty() {
-        return Err(Fault::new(&FORBIDDEN).detail(say("Peran Anda tidak mengizinkan ini.", "Your role does not allow this.")));
+        return Err(forbidden());
     }
     Err(Fault::not_found())
 }
 
 /// For an action that has no target yet, such as creating one: 403 rather than 404.
 pub fn permit_new<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>> {
-    permit(actor, scope).map_err(|_| Fault::new(&FORBIDDEN).detail(say("Peran Anda tidak mengizinkan ini.", "Your role does not allow this.")))
+    permit(actor, scope).map_err(|fault| if fault.kind.status == 404 { forbidden() } else { fault })
 }
 
 /// Nobody decides on an SME that they belong to.

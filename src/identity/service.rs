@@ -9,19 +9,20 @@ use argon2::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use rand::{Rng, RngCore};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    model::{Actor, check_email, check_password},
+    model::{Actor, Withheld, check_email, check_password},
     policy::Permit,
+    second_factor,
     store::{self, Target},
 };
 use crate::{
     app::App,
-    fault::{BAD_CREDENTIALS, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
+    fault::{BAD_CREDENTIALS, CODE_REQUIRED, FORBIDDEN, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
     http::work::{Work, hex},
     platform::clock::now,
     values::{Language, check_text},
@@ -32,7 +33,7 @@ const SESSION: Duration = Duration::days(30);
 /// Failures within this window count.
 const WINDOW: Duration = Duration::minutes(15);
 /// Per account and address together, so that a stranger's guesses don't lock the owner out elsewhere.
-const MOST_FAILURES: i64 = 10;
+pub const MOST_FAILURES: i64 = 10;
 /// Per address, over all accounts.
 const MOST_FAILURES_OF_ADDRESS: i64 = 100;
 
@@ -81,7 +82,12 @@ pub fn token_hash(token: &str) -> String {
 pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
     let reader = app.database.reader();
     let owner = store::session_owner(reader, &token_hash(token)).await?.ok_or_else(|| Fault::new(&UNAUTHENTICATED))?;
-    let (smes, agencies) = store::memberships(reader, owner.user_id).await?;
+    let (smes, mut agencies) = store::memberships(reader, owner.user_id).await?;
+    let mut is_operator = owner.is_operator == 1;
+    let mut withheld = Withheld::default();
+    if app.config.staff_second_factor() && owner.has_second_factor == 0 {
+        withheld = Withheld { agencies: std::mem::take(&mut agencies), is_operator: std::mem::take(&mut is_operator) };
+    }
     if now() - owner.last_seen_at > Duration::hours(1) {
         let work = Work::begin(app, "session").await?;
         store::touch_session(work.db(), owner.session_id).await?;
@@ -93,9 +99,10 @@ pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
         email: owner.email,
         display_name: owner.display_name,
         locale: if owner.locale == "en" { Language::En } else { Language::Id },
-        is_operator: owner.is_operator == 1,
+        is_operator,
         smes,
         agencies,
+        withheld,
     })
 }
 
@@ -105,35 +112,88 @@ pub struct SignedIn {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Checks e-mail and password, and opens a session. Ten failures of one account from one address, or a
-/// hundred from one address, within 15 minutes answer 429.
-pub async fn sign_in(app: &App, email: &str, password: String, address: &str, user_agent: &str) -> Outcome<SignedIn> {
-    let email = email.trim().to_lowercase();
-    let (account, address) = (token_hash(&format!("{email} {address}")), token_hash(address));
-    let reader = app.database.reader();
-    let since = now() - WINDOW;
-    if store::failures_since(reader, &account, since).await? >= MOST_FAILURES
-        || store::failures_since(reader, &address, since).await? >= MOST_FAILURES_OF_ADDRESS
-    {
-        let detail = say("Coba lagi beberapa menit lagi.", "Try again in a few minutes.");
-        return Err(Fault::new(&THROTTLED).retry_after(300).detail(detail));
+/// Where a request comes from.
+pub struct Device<'a> {
+    pub address: &'a str,
+    pub user_agent: &'a str,
+}
+
+/// What a person proves to be somebody with.
+pub struct Credentials<'a> {
+    pub email: &'a str,
+    pub password: String,
+    /// Of the authenticator app, or a recovery code; for accounts with a second factor.
+    pub code: Option<&'a str>,
+}
+
+/// Fails where one of the subjects has failed as often as it may.
+pub async fn throttle(connection: &impl ConnectionTrait, limits: &[(&str, i64)]) -> Outcome<()> {
+    for (subject, most) in limits {
+        if store::failures_since(connection, subject, now() - WINDOW).await? >= *most {
+            let detail = say("Coba lagi beberapa menit lagi.", "Try again in a few minutes.");
+            return Err(Fault::new(&THROTTLED).retry_after(300).detail(detail));
+        }
     }
+    Ok(())
+}
+
+/// Checks e-mail, password and second factor, and opens a session. Ten failures of one account from one address,
+/// or a hundred from one address, within 15 minutes answer 429.
+pub async fn sign_in(app: &App, credentials: Credentials<'_>, device: &Device<'_>) -> Outcome<SignedIn> {
+    let email = credentials.email.trim().to_lowercase();
+    let (account, address) = (token_hash(&format!("{email} {}", device.address)), token_hash(device.address));
+    let reader = app.database.reader();
+    throttle(reader, &[(&account, MOST_FAILURES), (&address, MOST_FAILURES_OF_ADDRESS)]).await?;
     let user = store::user_by_email(reader, &email).await?.filter(|user| user.status == "active");
     let hash = user.as_ref().map(|user| user.password_hash.clone()).unwrap_or_default();
-    let matches = verify(hash, password).await?;
+    let matches = verify(hash, credentials.password).await?;
     let work = Work::begin(app, "sign-in").await?;
-    let Some(user) = user.filter(|_| matches) else {
-        store::record_failure(work.db(), &account).await?;
-        store::record_failure(work.db(), &address).await?;
-        work.commit().await?;
-        return Err(Fault::new(&BAD_CREDENTIALS));
+    let proven = match user.filter(|_| matches) {
+        Some(user) => second_factor::prove(work.db(), user.id, credentials.code).await?.map(|()| user.id),
+        None => Err(Fault::new(&BAD_CREDENTIALS)),
     };
-    let (token, hash) = new_token();
-    let expires_at = now() + SESSION;
-    let user_agent: String = user_agent.chars().take(200).collect();
-    store::insert_session(work.db(), store::NewSession { user: user.id, token_hash: &hash, user_agent: &user_agent, expires_at }).await?;
+    let user = match proven {
+        Ok(user) => user,
+        Err(fault) => {
+            // A missing code is no guess.
+            if fault.kind.code != CODE_REQUIRED.code {
+                store::record_failure(work.db(), &account).await?;
+                store::record_failure(work.db(), &address).await?;
+            }
+            work.commit().await?;
+            return Err(fault);
+        }
+    };
+    let session = open_session(&work, user, device.user_agent).await?;
     work.commit().await?;
+    Ok(session)
+}
+
+async fn open_session(work: &Work, user: Uuid, user_agent: &str) -> Outcome<SignedIn> {
+    let ((token, hash), expires_at) = (new_token(), now() + SESSION);
+    let user_agent: String = user_agent.chars().take(200).collect();
+    store::insert_session(work.db(), store::NewSession { user, token_hash: &hash, user_agent: &user_agent, expires_at }).await?;
     Ok(SignedIn { token, expires_at })
+}
+
+/// Accounts made from one address within 15 minutes: a Bimtek of 120 may share one connection.
+const MOST_REGISTRATIONS: i64 = 200;
+
+/// Makes an account for somebody whom nobody invited, and signs in. It belongs to nothing until it registers an
+/// SME, which an office then verifies (row A4).
+pub async fn register(app: &App, new: NewUser, device: &Device<'_>) -> Outcome<SignedIn> {
+    if !app.config.registration {
+        let detail = say("Akun dibuat lewat undangan dinas.", "Accounts are made by invitation of the office.");
+        return Err(Fault::new(&FORBIDDEN).detail(detail));
+    }
+    let subject = token_hash(&format!("register {}", device.address));
+    throttle(app.database.reader(), &[(&subject, MOST_REGISTRATIONS)]).await?;
+    let work = Work::begin(app, "register").await?;
+    let user = create_user(&work, NewUser { is_operator: false, ..new }).await?;
+    store::record_failure(work.db(), &subject).await?;
+    let session = open_session(&work, user, device.user_agent).await?;
+    work.commit().await?;
+    Ok(session)
 }
 
 /// A person to be made.
@@ -193,6 +253,15 @@ pub async fn reset_password(app: &App, email: &str) -> Outcome<String> {
     Ok(password)
 }
 
+/// Removes the second factor of a person and ends all their sessions.
+pub async fn reset_second_factor(app: &App, email: &str) -> Outcome<()> {
+    let work = Work::begin(app, "command-line").await?;
+    let user = store::user_by_email(work.db(), &email.trim().to_lowercase()).await?.ok_or_else(Fault::not_found)?;
+    store::remove_totp(work.db(), user.id).await?;
+    store::set_password(work.db(), user.id, &user.password_hash).await?;
+    work.commit().await
+}
+
 /// An invitation is open for this long.
 const OPEN: Duration = Duration::days(14);
 
@@ -227,17 +296,22 @@ pub struct Acceptance {
     pub token: String,
     pub display_name: Option<String>,
     pub password: String,
+    /// For an account with a second factor.
+    pub code: Option<String>,
 }
 
 /// Accepts an invitation and signs in. A person who has an account keeps it and its password.
-pub async fn accept_invitation(app: &App, acceptance: Acceptance, address: &str, user_agent: &str) -> Outcome<SignedIn> {
+pub async fn accept_invitation(app: &App, acceptance: Acceptance, device: &Device<'_>) -> Outcome<SignedIn> {
     let hash = token_hash(&acceptance.token);
     let unknown = || Fault::invalid_field("/token", "unknown", say("Undangan tidak berlaku lagi.", "The invitation is not valid any more."));
     let invitation = store::invitation_by_token(app.database.reader(), &hash).await?.ok_or_else(unknown)?;
     let known = store::user_by_email(app.database.reader(), &invitation.email).await?;
     // An account proves itself by signing in, with all the limits that has.
     let proof = match &known {
-        Some(_) => Some(sign_in(app, &invitation.email, acceptance.password.clone(), address, user_agent).await?),
+        Some(_) => {
+            let (password, code) = (acceptance.password.clone(), acceptance.code.as_deref());
+            Some(sign_in(app, Credentials { email: &invitation.email, password, code }, device).await?)
+        }
         None => None,
     };
     let work = Work::begin(app, "invitation").await?;
@@ -248,20 +322,15 @@ pub async fn accept_invitation(app: &App, acceptance: Acceptance, address: &str,
         user.id
     } else {
         let display_name = acceptance.display_name.unwrap_or_default();
-        let new = NewUser {
-            email: invitation.email.clone(),
-            display_name,
-            password: acceptance.password.clone(),
-            locale: Language::Id,
-            is_operator: false,
-        };
+        let new = NewUser { email: invitation.email.clone(), display_name, password: acceptance.password, locale: Language::Id, is_operator: false };
         create_user(&work, new).await?
     };
     let target = invitation.sme_id.map(Target::Sme).or(invitation.agency_id.map(Target::Agency)).ok_or_else(unknown)?;
     store::add_member(work.db(), target, user, &invitation.role).await?;
+    let session = match proof {
+        Some(session) => session,
+        None => open_session(&work, user, device.user_agent).await?,
+    };
     work.commit().await?;
-    match proof {
-        Some(session) => Ok(session),
-        None => sign_in(app, &invitation.email, acceptance.password, address, user_agent).await,
-    }
+    Ok(session)
 }

@@ -45,12 +45,14 @@ pub struct SessionOwner {
     pub display_name: String,
     pub locale: String,
     pub is_operator: i64,
+    pub has_second_factor: i64,
     pub last_seen_at: DateTime<Utc>,
 }
 
 /// The live session with this token hash, and whose it is.
 pub async fn session_owner(connection: &impl ConnectionTrait, token_hash: &str) -> Outcome<Option<SessionOwner>> {
-    let text = "select s.id as session_id, s.last_seen_at, u.id as user_id, u.email, u.display_name, u.locale, u.is_operator \
+    let text = "select s.id as session_id, s.last_seen_at, u.id as user_id, u.email, u.display_name, u.locale, u.is_operator, \
+                (select count(*) from user_totp t where t.user_id = u.id and t.confirmed_at is not null) as has_second_factor \
                 from sessions s join users u on u.id = s.user_id \
                 where s.token_hash = ? and s.revoked_at is null and s.expires_at > ? and u.status = 'active'";
     let row = connection.query_one_raw(sql(connection, text, [token_hash.into(), now().into()])).await?;
@@ -310,4 +312,55 @@ pub async fn insert_agency(connection: &impl ConnectionTrait, agency: &AgencyRow
     ];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())
+}
+
+/// The second factor of a user, confirmed or not yet.
+#[derive(FromQueryResult)]
+pub struct TotpRow {
+    /// Base32.
+    pub secret: String,
+    pub confirmed_at: Option<DateTime<Utc>>,
+}
+
+pub async fn totp(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<Option<TotpRow>> {
+    let text = "select secret, confirmed_at from user_totp where user_id = ?";
+    let row = connection.query_one_raw(sql(connection, text, [user.into()])).await?;
+    Ok(row.map(|row| TotpRow::from_query_result(&row, "")).transpose()?)
+}
+
+/// Keeps a secret that waits for its first code, in place of an earlier one that waits. False where one is confirmed.
+pub async fn propose_totp(connection: &impl ConnectionTrait, user: Uuid, secret: &str) -> Outcome<bool> {
+    let text = "insert into user_totp (user_id, secret, created_at) values (?, ?, ?) on conflict (user_id) do update \
+                set secret = excluded.secret, created_at = excluded.created_at where user_totp.confirmed_at is null";
+    let result = connection.execute_raw(sql(connection, text, [user.into(), secret.into(), now().into()])).await?;
+    Ok(result.rows_affected() == 1)
+}
+
+/// Spends the code of a time step; true for the one caller that did, since a code counts once (RFC 6238, 5.2).
+pub async fn spend_step(connection: &impl ConnectionTrait, user: Uuid, step: i64) -> Outcome<bool> {
+    let text = "update user_totp set last_step = ? where user_id = ? and last_step < ?";
+    Ok(connection.execute_raw(sql(connection, text, [step.into(), user.into(), step.into()])).await?.rows_affected() == 1)
+}
+
+/// Spends a recovery code; true where there was such a one.
+pub async fn spend_recovery_code(connection: &impl ConnectionTrait, user: Uuid, hash: &str) -> Outcome<bool> {
+    let text = "delete from recovery_codes where user_id = ? and code_hash = ?";
+    Ok(connection.execute_raw(sql(connection, text, [user.into(), hash.into()])).await?.rows_affected() == 1)
+}
+
+/// Confirms the waiting secret, with the codes for the day the phone is lost.
+pub async fn confirm_totp(connection: &impl ConnectionTrait, user: Uuid, recovery_hashes: &[String]) -> Outcome<()> {
+    let text = "update user_totp set confirmed_at = ? where user_id = ?";
+    connection.execute_raw(sql(connection, text, [now().into(), user.into()])).await?;
+    for hash in recovery_hashes {
+        let text = "insert into recovery_codes (user_id, code_hash) values (?, ?)";
+        connection.execute_raw(sql(connection, text, [user.into(), hash.as_str().into()])).await?;
+    }
+    Ok(())
+}
+
+/// Removes the second factor. True where there was one.
+pub async fn remove_totp(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<bool> {
+    connection.execute_raw(sql(connection, "delete from recovery_codes where user_id = ?", [user.into()])).await?;
+    Ok(connection.execute_raw(sql(connection, "delete from user_totp where user_id = ?", [user.into()])).await?.rows_affected() == 1)
 }

@@ -1,5 +1,7 @@
 //! SME profiles and their verification over HTTP.
 
+use std::collections::BTreeMap;
+
 use poem::web::Data;
 use poem_openapi::{
     Object, OpenApi,
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    model::{SmeEvent, SmeStatus},
+    model::{Location, SmeEvent, SmeStatus},
     service,
     store::{self, entity::Model},
 };
@@ -48,6 +50,9 @@ pub struct Sme {
     /// Which of the contact fields the public may see; none at first.
     pub public_contacts: Vec<String>,
     pub founded_year: Option<i64>,
+    pub location: Option<Location>,
+    /// Address by network, such as `instagram`.
+    pub socials: BTreeMap<String, String>,
     pub status: SmeStatus,
     pub status_reason: Option<String>,
     pub is_demo: bool,
@@ -71,6 +76,8 @@ impl From<Model> for Sme {
             website: sme.website,
             public_contacts: serde_json::from_value(sme.public_contacts).unwrap_or_default(),
             founded_year: sme.founded_year,
+            location: sme.latitude_e6.zip(sme.longitude_e6).map(|(latitude_e6, longitude_e6)| Location { latitude_e6, longitude_e6 }),
+            socials: serde_json::from_value(sme.socials).unwrap_or_default(),
             status: sme.status,
             status_reason: sme.status_reason,
             is_demo: sme.is_demo == 1,
@@ -103,6 +110,7 @@ pub struct NewSme {
 #[derive(Default)]
 pub struct SmePatch {
     pub brand_name: Option<String>,
+    pub legal_name: Option<String>,
     pub handle: Option<String>,
     pub story: Option<Localized>,
     pub regency_code: Option<String>,
@@ -113,6 +121,9 @@ pub struct SmePatch {
     pub website: MaybeUndefined<String>,
     pub public_contacts: Option<Vec<String>>,
     pub founded_year: MaybeUndefined<i64>,
+    pub location: MaybeUndefined<Location>,
+    /// Replaced whole. Networks: facebook, instagram, shopee, tiktok, tokopedia, youtube.
+    pub socials: Option<BTreeMap<String, String>>,
 }
 
 /// Why.
@@ -183,6 +194,7 @@ impl SmeApi {
         write.if_match(sme.version)?;
         let change = service::ProfileChange {
             brand_name: patch.brand_name,
+            legal_name: patch.legal_name,
             handle: patch.handle,
             story: patch.story,
             regency_code: patch.regency_code,
@@ -193,6 +205,8 @@ impl SmeApi {
             website: patch.website.into(),
             public_contacts: patch.public_contacts,
             founded_year: patch.founded_year.into(),
+            location: patch.location.into(),
+            socials: patch.socials,
         };
         let sme = service::edit(&work, &permit, sme, change).await?;
         finish(work, sme).await

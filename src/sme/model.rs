@@ -1,10 +1,15 @@
 //! The verification of an SME as a state machine, and the rules of a profile.
 
-use poem_openapi::Enum;
+use std::collections::BTreeMap;
+
+use poem_openapi::{Enum, Object};
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 
-use crate::transitions::state_machine;
+use crate::{
+    fault::{FieldFault, field, say},
+    transitions::state_machine,
+};
 
 /// Where an SME stands with the agency (row A4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
@@ -35,5 +40,41 @@ state_machine! {
         Rejected: Submit => Pending;
         Verified: Suspend => Suspended;
         Suspended: Verify => Verified;
+    }
+}
+
+/// Where a workshop or shop is, in degrees times a million (WGS 84).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[oai(deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+pub struct Location {
+    /// North is positive: Tangerang is about -6178000.
+    pub latitude_e6: i64,
+    /// East is positive.
+    pub longitude_e6: i64,
+}
+
+impl Location {
+    /// Complains about a place that is not on the globe.
+    pub fn check(&self, faults: &mut Vec<FieldFault>) {
+        if self.latitude_e6.abs() > 90_000_000 || self.longitude_e6.abs() > 180_000_000 {
+            faults.push(field("/location", "out_of_range", say("Derajat dikali sejuta.", "Degrees times a million.")));
+        }
+    }
+}
+
+/// Networks where SMEs of the office sell.
+const NETWORKS: &[&str] = &["facebook", "instagram", "shopee", "tiktok", "tokopedia", "youtube"];
+
+/// Complains about an unknown network, or an address that is not one.
+pub fn check_socials(socials: &BTreeMap<String, String>, faults: &mut Vec<FieldFault>) {
+    for (network, address) in socials {
+        let pointer = format!("/socials/{network}");
+        if !NETWORKS.contains(&network.as_str()) {
+            let known = NETWORKS.join(", ");
+            faults.push(field(pointer, "unknown", say(format!("Pilih dari: {known}."), format!("Choose from: {known}."))));
+        } else if !address.starts_with("https://") || address.len() > 300 {
+            faults.push(field(pointer, "bad_url", say("Mulai dengan https://.", "Begin with https://.")));
+        }
     }
 }

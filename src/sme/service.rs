@@ -1,11 +1,13 @@
 //! Registering, editing and verifying SMEs.
 
+use std::collections::BTreeMap;
+
 use sea_orm::ActiveEnum;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    model::{SmeEvent, SmeStatus},
+    model::{Location, SmeEvent, SmeStatus, check_socials},
     store::{self, entity::Model},
 };
 use crate::{
@@ -59,6 +61,9 @@ pub async fn register(work: &Work, permit: &Permit<OwnAccount>, new: Registratio
         website: None,
         public_contacts: json!([]),
         founded_year: None,
+        latitude_e6: None,
+        longitude_e6: None,
+        socials: json!({}),
         status: SmeStatus::Pending,
         status_reason: None,
         is_demo: i64::from(new.is_demo),
@@ -77,6 +82,7 @@ pub async fn register(work: &Work, permit: &Permit<OwnAccount>, new: Registratio
 #[derive(Default)]
 pub struct ProfileChange {
     pub brand_name: Option<String>,
+    pub legal_name: Option<String>,
     pub handle: Option<String>,
     pub story: Option<Localized>,
     pub regency_code: Option<String>,
@@ -87,9 +93,11 @@ pub struct ProfileChange {
     pub website: Option<Option<String>>,
     pub public_contacts: Option<Vec<String>>,
     pub founded_year: Option<Option<i64>>,
+    pub location: Option<Option<Location>>,
+    pub socials: Option<BTreeMap<String, String>>,
 }
 
-const CONTACTS: &[&str] = &["street", "phone", "whatsapp", "email", "website"];
+const CONTACTS: &[&str] = &["street", "phone", "whatsapp", "email", "website", "location", "socials"];
 
 /// Changes a profile. A renamed handle redirects from then on.
 pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change: ProfileChange) -> Outcome<Model> {
@@ -98,6 +106,10 @@ pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change:
     if let Some(name) = change.brand_name {
         check_text(&name, "/brand_name", 120, &mut faults);
         sme.brand_name = name;
+    }
+    if let Some(name) = change.legal_name {
+        check_text(&name, "/legal_name", 200, &mut faults);
+        sme.legal_name = name;
     }
     if let Some(handle) = change.handle {
         check_handle(&handle, "/handle", &mut faults);
@@ -135,6 +147,16 @@ pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change:
             faults.push(field("/public_contacts", "unknown", message));
         }
         sme.public_contacts = json!(public);
+    }
+    if let Some(location) = change.location {
+        if let Some(place) = &location {
+            place.check(&mut faults);
+        }
+        (sme.latitude_e6, sme.longitude_e6) = location.map(|place| (place.latitude_e6, place.longitude_e6)).unzip();
+    }
+    if let Some(socials) = change.socials {
+        check_socials(&socials, &mut faults);
+        sme.socials = json!(socials);
     }
     if let Some(year) = change.founded_year {
         if year.is_some_and(|year| !(1800..=2200).contains(&year)) {

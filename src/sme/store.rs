@@ -37,6 +37,11 @@ pub mod entity {
         #[sea_orm(column_type = "JsonBinary")]
         pub public_contacts: Json,
         pub founded_year: Option<i64>,
+        /// Degrees times a million.
+        pub latitude_e6: Option<i64>,
+        pub longitude_e6: Option<i64>,
+        #[sea_orm(column_type = "JsonBinary")]
+        pub socials: Json,
         pub status: SmeStatus,
         pub status_reason: Option<String>,
         pub is_demo: i64,

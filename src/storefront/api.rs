@@ -1,5 +1,7 @@
 //! The public side over HTTP. Nothing here needs or takes a token.
 
+use std::collections::BTreeMap;
+
 use poem::{
     IntoResponse, Response,
     http::{StatusCode, header},
@@ -30,6 +32,7 @@ use crate::{
         Page, Tag, cursor,
         reply::{PageInfo, page_limit},
     },
+    sme::model::Location,
     values::{Language, Money},
 };
 
@@ -263,10 +266,15 @@ fn moved(location: &str) -> poem::Error {
 
 fn public_sme(row: SmeRow, language: Language) -> PublicSme {
     let public: Vec<String> = serde_json::from_value(row.public_contacts).unwrap_or_default();
+    let is_public = |kind: &str| public.iter().any(|name| name == kind);
     let contacts = [("street", row.street), ("phone", row.phone), ("whatsapp", row.whatsapp), ("email", row.email), ("website", row.website)];
-    let shown = contacts.into_iter().filter(|(kind, _)| public.iter().any(|name| name == kind));
+    let shown = contacts.into_iter().filter(|(kind, _)| is_public(kind));
+    let location = row.latitude_e6.zip(row.longitude_e6).map(|(latitude_e6, longitude_e6)| Location { latitude_e6, longitude_e6 });
+    let socials: BTreeMap<String, String> = serde_json::from_value(row.socials).unwrap_or_default();
     PublicSme {
         contacts: shown.filter_map(|(kind, value)| Some(Contact { kind: kind.into(), value: value? })).collect(),
+        location: location.filter(|_| is_public("location")),
+        socials: if is_public("socials") { socials } else { BTreeMap::new() },
         id: row.id,
         handle: row.handle,
         name: row.brand_name,

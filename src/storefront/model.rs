@@ -1,5 +1,7 @@
 //! Public shapes: cards, details, pages of SMEs and exhibitions.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use crate::{
     },
     exhibitions::model::{Dates, ExhibitionStatus, OpeningHours, Venue},
     media::model::Rendition,
+    sme::model::Location,
     values::Money,
 };
 
@@ -124,6 +127,9 @@ pub struct PublicSme {
     pub is_demo: bool,
     /// Only what the SME made public.
     pub contacts: Vec<Contact>,
+    pub location: Option<Location>,
+    /// Address by network.
+    pub socials: BTreeMap<String, String>,
 }
 
 #[derive(Object)]

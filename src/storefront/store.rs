@@ -222,10 +222,13 @@ pub struct SmeRow {
     pub whatsapp: Option<String>,
     pub email: Option<String>,
     pub website: Option<String>,
+    pub latitude_e6: Option<i64>,
+    pub longitude_e6: Option<i64>,
+    pub socials: serde_json::Value,
 }
 
 const SME: &str = "select s.id, s.handle, s.brand_name, s.story, s.regency_code, s.founded_year, s.is_demo, s.public_contacts, s.street, \
-                   s.phone, s.whatsapp, s.email, s.website from smes s where s.status = 'verified' and ";
+                   s.phone, s.whatsapp, s.email, s.website, s.latitude_e6, s.longitude_e6, s.socials from smes s where s.status = 'verified' and ";
 
 /// Verified SMEs by id, after `after`.
 pub async fn smes(connection: &impl ConnectionTrait, after: Uuid, limit: u32) -> Outcome<Vec<SmeRow>> {

@@ -13,6 +13,10 @@ use crate::world::{Engine, Person, World};
 const MAY: &[(&str, &str)] = &[
     ("sign_in", "pmosxfca"),
     ("accept_invitation", "pmosxfca"),
+    ("register", "pmosxfca"),
+    ("begin_second_factor", "mosxfca"),
+    ("confirm_second_factor", "mosxfca"),
+    ("disable_second_factor", "mosxfca"),
     ("sign_out", "mosxfca"),
     ("get_me", "mosxfca"),
     ("list_sessions", "mosxfca"),

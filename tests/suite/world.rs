@@ -115,6 +115,7 @@ impl World {
             ("data_dir", folder.path().display().to_string()),
             ("listen", "127.0.0.1:0".to_owned()),
             ("demo", "false".to_owned()),
+            ("staff_second_factor", "false".to_owned()),
             ("database_connections", "4".to_owned()),
         ];
         if engine == Engine::Postgresql {

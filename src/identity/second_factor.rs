@@ -1,0 +1,113 @@
+//! The second factor: codes of an authenticator app (TOTP, RFC 6238), and recovery codes for a lost phone.
+//!
+//! ```text
+//! (none) ──begin──▶ waiting ──first code──▶ confirmed ──disable with a code──▶ (none)
+//! ```
+
+use rand::Rng;
+use sea_orm::ConnectionTrait;
+use totp_rs::{Builder, Secret, Totp};
+use uuid::Uuid;
+
+use super::{
+    model::Actor,
+    service::{MOST_FAILURES, throttle, token_hash},
+    store,
+};
+use crate::{
+    fault::{BAD_CODE, CODE_REQUIRED, Fault, Outcome, say},
+    http::work::Work,
+    platform::clock::now,
+};
+
+/// How many recovery codes a person gets.
+const RECOVERY_CODES: usize = 10;
+
+/// A secret to be put into an authenticator app.
+pub struct Proposal {
+    /// Base32.
+    pub secret: String,
+    /// `otpauth://…`, as in the QR code that apps scan.
+    pub url: String,
+}
+
+fn totp(secret: Secret, account: &str) -> Outcome<Totp> {
+    let builder = Builder::new().with_secret(secret).with_issuer(Some("Etalase")).with_account_name(account);
+    builder.build().map_err(|error| Fault::internal(anyhow::anyhow!("totp: {error}")))
+}
+
+fn read(secret: &str) -> Outcome<Totp> {
+    totp(Secret::try_from_base32(secret).map_err(|error| Fault::internal(anyhow::anyhow!("totp: {error}")))?, "")
+}
+
+/// Proposes a secret; it counts once a code of it is confirmed.
+pub async fn begin(work: &Work, actor: &Actor) -> Outcome<Proposal> {
+    let secret = Secret::generate();
+    let text = secret.to_base32();
+    // The label of the app's entry may not hold a colon; addresses that have one are quoted and rare.
+    let url = totp(secret, &actor.email.replace(':', "_"))?.to_url().map_err(|error| Fault::internal(anyhow::anyhow!("totp: {error}")))?;
+    if !store::propose_totp(work.db(), actor.user_id, &text).await? {
+        let detail = say("Faktor kedua sudah aktif; matikan dahulu.", "A second factor is set up already; disable it first.");
+        return Err(Fault::conflict("already_confirmed", detail));
+    }
+    Ok(Proposal { secret: text, url })
+}
+
+/// Confirms the proposed secret by its first code, and answers recovery codes, which are shown this once.
+pub async fn confirm(work: &Work, actor: &Actor, code: &str) -> Outcome<Vec<String>> {
+    let row = store::totp(work.db(), actor.user_id).await?.filter(|row| row.confirmed_at.is_none());
+    let row = row.ok_or_else(|| {
+        Fault::conflict("nothing_to_confirm", say("Mulai dengan POST /v1/me/second-factor.", "Begin with POST /v1/me/second-factor."))
+    })?;
+    if !spend(work.db(), actor.user_id, &row.secret, code).await? {
+        return Err(Fault::invalid_field(
+            "/code",
+            "bad_code",
+            say("Kode salah; periksa jam ponsel.", "The code is wrong; check the clock of the phone."),
+        ));
+    }
+    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
+    let hashes: Vec<String> = codes.iter().map(|code| token_hash(code)).collect();
+    store::confirm_totp(work.db(), actor.user_id, &hashes).await?;
+    Ok(codes)
+}
+
+/// Removes the second factor of a person who proves to have it. As with [`prove`] the inner result is the verdict;
+/// a refusal is to be committed, so that a stolen session can't guess on.
+pub async fn disable(work: &Work, actor: &Actor, code: &str) -> Outcome<Outcome<()>> {
+    let guesses = token_hash(&format!("second-factor {}", actor.user_id));
+    throttle(work.db(), &[(&guesses, MOST_FAILURES)]).await?;
+    if prove(work.db(), actor.user_id, Some(code)).await?.is_err() {
+        store::record_failure(work.db(), &guesses).await?;
+        let wrong = say("Kode salah atau sudah dipakai.", "The code is wrong or was used already.");
+        return Ok(Err(Fault::invalid_field("/code", "bad_code", wrong)));
+    }
+    store::remove_totp(work.db(), actor.user_id).await?;
+    Ok(Ok(()))
+}
+
+/// Whether `code` is what the second factor of `user` asks for; who has none needs none. The outer result is
+/// trouble of ours, the inner one the verdict, so that a spent code stays spent whatever comes after.
+pub async fn prove(connection: &impl ConnectionTrait, user: Uuid, code: Option<&str>) -> Outcome<Outcome<()>> {
+    let Some(row) = store::totp(connection, user).await?.filter(|row| row.confirmed_at.is_some()) else { return Ok(Ok(())) };
+    let Some(code) = code else { return Ok(Err(Fault::new(&CODE_REQUIRED))) };
+    let code = code.trim();
+    let proven = spend(connection, user, &row.secret, code).await? || store::spend_recovery_code(connection, user, &token_hash(code)).await?;
+    Ok(if proven { Ok(()) } else { Err(Fault::new(&BAD_CODE)) })
+}
+
+/// Checks a code of the app against the time step it is from, one step of clock difference allowed, and spends it.
+async fn spend(connection: &impl ConnectionTrait, user: Uuid, secret: &str, code: &str) -> Outcome<bool> {
+    let time = u64::try_from(now().timestamp()).map_err(Fault::internal)?;
+    match read(secret)?.check(code, time) {
+        Some(step) => store::spend_step(connection, user, i64::try_from(step).map_err(Fault::internal)?).await,
+        None => Ok(false),
+    }
+}
+
+/// Ten letters and digits, about 59 bits: enough for a code that counts once and is guessed only online.
+fn recovery_code() -> String {
+    let mut rng = rand::rng();
+    let mut half = || (0..5).map(|_| char::from(rng.sample(rand::distr::Alphanumeric)).to_ascii_lowercase()).collect::<String>();
+    format!("{}-{}", half(), half())
+}
