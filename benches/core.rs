@@ -20,7 +20,7 @@ fn benches(criterion: &mut Criterion) {
     let photo = twelve_megapixels();
     let mut slow = criterion.benchmark_group("photo");
     slow.sample_size(10);
-    slow.bench_function("ten renditions of 12 megapixels", |b| b.iter(|| pipeline::process(black_box(&photo)).is_ok()));
+    slow.bench_function("ten renditions of 12 megapixels, one thread", |b| b.iter(|| pipeline::process(black_box(&photo), 1).is_ok()));
     slow.finish();
 }
 

@@ -1,6 +1,6 @@
 //! The worker: takes media jobs, one at a time, for as long as the service runs.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -79,7 +79,9 @@ async fn process(app: &App, id: Uuid) -> Outcome<()> {
         Err(BucketError::NotFound) => return end(app, id, Err(Refusal::Damaged)).await,
         Err(error) => return Err(error.into()),
     };
-    let processed = tokio::task::spawn_blocking(move || pipeline::process(&original)).await;
+    // On all processors: a photo alone is ready soonest, and several share them fairly.
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let processed = tokio::task::spawn_blocking(move || pipeline::process(&original, threads)).await;
     // A panic of a decoder is the photo's fault: trying again would panic again.
     let processed = processed.unwrap_or(Err(Refusal::Damaged));
     end(app, id, processed).await

@@ -12,7 +12,7 @@ use crate::world::{Engine, World, fixture, small_photo};
 fn every_fixture_ends_as_expected_upright_and_in_the_right_colours() {
     let expected: Value = serde_json::from_slice(&fixture("expected.json")).unwrap();
     for (name, wanted) in expected.as_object().unwrap() {
-        let result = pipeline::process(&fixture(name));
+        let result = pipeline::process(&fixture(name), 2);
         let processed = match (wanted["outcome"].as_str().unwrap(), result) {
             ("reject", Err(_)) => continue,
             ("accept_or_reject" | "accept_or_advise", outcome) => {
@@ -37,7 +37,7 @@ fn every_fixture_ends_as_expected_upright_and_in_the_right_colours() {
             }
         }
         let Some(patches) = wanted["patches_tl_tr_bl_br"].as_array() else { continue };
-        let tolerance = wanted["tolerance"].as_i64().unwrap() + 4;
+        let tolerance = wanted["tolerance"].as_i64().unwrap();
         for format in [Format::Webp, Format::Jpeg] {
             let widest = processed.renditions.iter().filter(|rendition| rendition.format == format).max_by_key(|rendition| rendition.width).unwrap();
             let picture = image::load_from_memory(&widest.bytes).unwrap().to_rgb8();
