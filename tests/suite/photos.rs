@@ -53,6 +53,42 @@ fn every_fixture_ends_as_expected_upright_and_in_the_right_colours() {
     }
 }
 
+/// What `exiftool`, which shares no code with us, finds in the files of a folder, as `(file, group:tag)`.
+fn tags(folder: &std::path::Path) -> Vec<(String, String)> {
+    let output = std::process::Command::new("exiftool").args(["-json", "-a", "-G1"]).arg(folder).output();
+    let output = output.expect("exiftool is installed: run ./tests/run");
+    let files: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |file: serde_json::Map<String, Value>| {
+        let name = file["SourceFile"].as_str().unwrap().to_owned();
+        file.into_iter().filter(|(tag, _)| tag != "SourceFile").map(move |(tag, _)| (name.clone(), tag))
+    };
+    files.into_iter().flat_map(of).collect()
+}
+
+#[test]
+fn an_independent_reader_finds_no_metadata_in_any_rendition_of_any_fixture() {
+    let (sent, made) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let expected: Value = serde_json::from_slice(&fixture("expected.json")).unwrap();
+    for name in expected.as_object().unwrap().keys() {
+        let Ok(processed) = pipeline::process(&fixture(name), 2) else { continue };
+        std::fs::write(sent.path().join(name), fixture(name)).unwrap();
+        for rendition in processed.renditions {
+            let file = format!("{name}-{}.{}", rendition.width, rendition.format.extension());
+            std::fs::write(made.path().join(file), rendition.bytes).unwrap();
+        }
+    }
+    // Groups that tell of pixels and of the file on this disk; a comment would be File:Comment.
+    let harmless = |tag: &str| {
+        let group = tag.split(':').next().unwrap_or_default();
+        matches!(group, "ExifTool" | "System" | "File" | "JFIF" | "RIFF" | "Composite") && !tag.contains("Comment") && !tag.contains("GPS")
+    };
+    let found = tags(made.path());
+    assert!(found.len() > 500, "{} tags", found.len());
+    let secrets: Vec<_> = found.iter().filter(|(_, tag)| !harmless(tag)).collect();
+    assert!(secrets.is_empty(), "{secrets:?}");
+    assert!(tags(sent.path()).iter().any(|(_, tag)| tag == "GPS:GPSLatitude"), "what was sent did hold secrets");
+}
+
 on_both! {
     async fn a_phone_photo_becomes_ready_and_the_same_one_again_is_not_stored_twice(world: World) {
         let town = world.town().await;
