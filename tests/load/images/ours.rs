@@ -57,8 +57,8 @@ fn main() -> anyhow::Result<()> {
         }
         Ok(())
     })?;
-    let wall = begin.elapsed().as_secs_f64() * 1000.0 / total as f64;
+    let wall = begin.elapsed().as_millis() / total as u128;
     let (processor, bytes) = ((processor_ms()? - processor) / total as u64, bytes.into_inner() / total);
-    println!("ours {workers} worker(s): {wall:.0} ms and {processor} ms of processor time a photo, {bytes} bytes, peak {} MiB", peak_mib()?);
+    println!("ours {workers} worker(s): {wall} ms and {processor} ms of processor time a photo, {bytes} bytes, peak {} MiB", peak_mib()?);
     Ok(())
 }
