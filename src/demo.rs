@@ -26,7 +26,7 @@ use crate::{
     http::work::{Work, hex},
     identity::{
         policy,
-        service::{NewUser, create_user, random_password},
+        service::{NewUser, prepare_user, random_password},
         store::{self as people, AgencyRow, Target},
     },
     media::{
@@ -223,7 +223,7 @@ async fn people_and_places(app: &App) -> Outcome<Vec<Account>> {
         let password = app.config.demo_password.clone().unwrap_or_else(random_password);
         let is_operator = email.starts_with("admin");
         let new = NewUser { email: email.into(), display_name: name.into(), password: password.clone(), locale: Language::Id, is_operator };
-        ids.push(create_user(&work, new).await?);
+        ids.push(people::insert_user(work.db(), prepare_user(new).await?).await?);
         accounts.push(Account { email, password: Some(password) });
     }
     let agency = AgencyRow {

@@ -143,8 +143,7 @@ impl IdentityApi {
     async fn sign_in(&self, app: Data<&App>, request: &Request, body: Body<SignIn>) -> poem::Result<Reply<SignedIn>> {
         let input = body.read()?;
         let credentials = Credentials { email: &input.email, password: input.password, code: input.code.as_deref() };
-        let address = client_address(request, app.config.trusted_proxies);
-        signed_in(&app, service::sign_in(&app, credentials, &device(request, &address)).await?).await
+        signed_in(&app, service::sign_in(&app, credentials, &device(&app, request)).await?).await
     }
 
     /// Make an account
@@ -160,8 +159,7 @@ impl IdentityApi {
             locale: input.locale.unwrap_or(Language::Id),
             is_operator: false,
         };
-        let address = client_address(request, app.config.trusted_proxies);
-        signed_in(&app, service::register(&app, new, &device(request, &address)).await?).await
+        signed_in(&app, service::register(&app, new, &device(&app, request)).await?).await
     }
 
     /// Begin with a second factor
@@ -252,13 +250,14 @@ pub async fn signed_in(app: &App, session: service::SignedIn) -> poem::Result<Re
     Ok(Reply::new(&SignedIn { user: Me::from(&actor), token: session.token, expires_at: session.expires_at }))
 }
 
-/// Where a request comes from, as far as sessions and throttling go.
-pub fn device<'a>(request: &'a Request, address: &'a str) -> Device<'a> {
-    Device { address, user_agent: request.header("user-agent").unwrap_or("unknown") }
+/// Where a request comes from.
+pub fn device(app: &App, request: &Request) -> Device {
+    let user_agent = request.header("user-agent").unwrap_or("unknown").to_owned();
+    Device { address: client_address(request, app.config.trusted_proxies), user_agent }
 }
 
 /// The client's address: the peer's, or what the trusted proxies wrote down.
-pub fn client_address(request: &Request, trusted_proxies: usize) -> String {
+fn client_address(request: &Request, trusted_proxies: usize) -> String {
     let peer = request.remote_addr().as_socket_addr().map(|address| address.ip().to_string()).unwrap_or_default();
     if trusted_proxies == 0 {
         return peer;

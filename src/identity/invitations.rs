@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     AgencyRole, SmeRole,
-    api::{SignedIn, client_address, device, signed_in},
+    api::{SignedIn, device, signed_in},
     policy::{self, Action, CreateAgency, ManageMembers, ManageStaff, ReadAgency, ReadSme, Scope},
     service::{self, Acceptance},
     store::{self, AgencyRow, Target},
@@ -303,7 +303,6 @@ impl InvitationsApi {
     async fn accept(&self, app: Data<&App>, request: &Request, body: Body<AcceptInvitation>) -> poem::Result<Reply<SignedIn>> {
         let input = body.read()?;
         let acceptance = Acceptance { token: input.token, display_name: input.display_name, password: input.password, code: input.code };
-        let address = client_address(request, app.config.trusted_proxies);
-        signed_in(&app, service::accept_invitation(&app, acceptance, &device(request, &address)).await?).await
+        signed_in(&app, service::accept_invitation(&app, acceptance, &device(&app, request)).await?).await
     }
 }

@@ -33,11 +33,11 @@ pub struct Proposal {
 
 fn totp(secret: Secret, account: &str) -> Outcome<Totp> {
     let builder = Builder::new().with_secret(secret).with_issuer(Some("Etalase")).with_account_name(account);
-    builder.build().map_err(|error| Fault::internal(anyhow::anyhow!("totp: {error}")))
+    builder.build().map_err(Fault::internal)
 }
 
 fn read(secret: &str) -> Outcome<Totp> {
-    totp(Secret::try_from_base32(secret).map_err(|error| Fault::internal(anyhow::anyhow!("totp: {error}")))?, "")
+    totp(Secret::try_from_base32(secret).map_err(Fault::internal)?, "")
 }
 
 /// Proposes a secret; it counts once a code of it is confirmed.
@@ -45,7 +45,7 @@ pub async fn begin(work: &Work, actor: &Actor) -> Outcome<Proposal> {
     let secret = Secret::generate();
     let text = secret.to_base32();
     // The label of the app's entry may not hold a colon; addresses that have one are quoted and rare.
-    let url = totp(secret, &actor.email.replace(':', "_"))?.to_url().map_err(|error| Fault::internal(anyhow::anyhow!("totp: {error}")))?;
+    let url = totp(secret, &actor.email.replace(':', "_"))?.to_url().map_err(Fault::internal)?;
     if !store::propose_totp(work.db(), actor.user_id, &text).await? {
         let detail = say("Faktor kedua sudah aktif; matikan dahulu.", "A second factor is set up already; disable it first.");
         return Err(Fault::conflict("already_confirmed", detail));

@@ -9,7 +9,7 @@ use argon2::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use rand::{Rng, RngCore};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -112,10 +112,10 @@ pub struct SignedIn {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Where a request comes from.
-pub struct Device<'a> {
-    pub address: &'a str,
-    pub user_agent: &'a str,
+/// Where a request comes from, as far as sessions and throttling go.
+pub struct Device {
+    pub address: String,
+    pub user_agent: String,
 }
 
 /// What a person proves to be somebody with.
@@ -139,9 +139,9 @@ pub async fn throttle(connection: &impl ConnectionTrait, limits: &[(&str, i64)])
 
 /// Checks e-mail, password and second factor, and opens a session. Ten failures of one account from one address,
 /// or a hundred from one address, within 15 minutes answer 429.
-pub async fn sign_in(app: &App, credentials: Credentials<'_>, device: &Device<'_>) -> Outcome<SignedIn> {
+pub async fn sign_in(app: &App, credentials: Credentials<'_>, device: &Device) -> Outcome<SignedIn> {
     let email = credentials.email.trim().to_lowercase();
-    let (account, address) = (token_hash(&format!("{email} {}", device.address)), token_hash(device.address));
+    let (account, address) = (token_hash(&format!("{email} {}", device.address)), token_hash(&device.address));
     let reader = app.database.reader();
     throttle(reader, &[(&account, MOST_FAILURES), (&address, MOST_FAILURES_OF_ADDRESS)]).await?;
     let user = store::user_by_email(reader, &email).await?.filter(|user| user.status == "active");
@@ -164,7 +164,7 @@ pub async fn sign_in(app: &App, credentials: Credentials<'_>, device: &Device<'_
             return Err(fault);
         }
     };
-    let session = open_session(&work, user, device.user_agent).await?;
+    let session = open_session(&work, user, &device.user_agent).await?;
     work.commit().await?;
     Ok(session)
 }
@@ -181,17 +181,18 @@ const MOST_REGISTRATIONS: i64 = 200;
 
 /// Makes an account for somebody whom nobody invited, and signs in. It belongs to nothing until it registers an
 /// SME, which an office then verifies (row A4).
-pub async fn register(app: &App, new: NewUser, device: &Device<'_>) -> Outcome<SignedIn> {
+pub async fn register(app: &App, new: NewUser, device: &Device) -> Outcome<SignedIn> {
     if !app.config.registration {
         let detail = say("Akun dibuat lewat undangan dinas.", "Accounts are made by invitation of the office.");
         return Err(Fault::new(&FORBIDDEN).detail(detail));
     }
     let subject = token_hash(&format!("register {}", device.address));
     throttle(app.database.reader(), &[(&subject, MOST_REGISTRATIONS)]).await?;
+    let user = prepare_user(new).await?;
     let work = Work::begin(app, "register").await?;
-    let user = create_user(&work, NewUser { is_operator: false, ..new }).await?;
+    let user = store::insert_user(work.db(), user).await?;
     store::record_failure(work.db(), &subject).await?;
-    let session = open_session(&work, user, device.user_agent).await?;
+    let session = open_session(&work, user, &device.user_agent).await?;
     work.commit().await?;
     Ok(session)
 }
@@ -205,8 +206,9 @@ pub struct NewUser {
     pub is_operator: bool,
 }
 
-/// Makes a user; the e-mail must be new.
-pub async fn create_user(work: &Work, new: NewUser) -> Outcome<Uuid> {
+/// Checks a person and hashes the password, to be inserted. Apart from inserting, because hashing takes too long to
+/// hold SQLite's one write lock meanwhile.
+pub async fn prepare_user(new: NewUser) -> Outcome<store::user::Model> {
     let mut faults = Vec::new();
     let email = check_email(&new.email, "/email", &mut faults);
     check_text(&new.display_name, "/display_name", 120, &mut faults);
@@ -214,25 +216,23 @@ pub async fn create_user(work: &Work, new: NewUser) -> Outcome<Uuid> {
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
-    let id = Uuid::now_v7();
-    let user = store::user::ActiveModel {
-        id: Set(id),
-        email: Set(email),
-        display_name: Set(new.display_name),
-        locale: Set(if new.locale == Language::En { "en" } else { "id" }.into()),
-        password_hash: Set(hash_password(new.password).await?),
-        is_operator: Set(i64::from(new.is_operator)),
-        status: Set("active".into()),
-        created_at: Set(now()),
-    };
-    user.insert(work.db()).await?;
-    Ok(id)
+    Ok(store::user::Model {
+        id: Uuid::now_v7(),
+        email,
+        display_name: new.display_name,
+        locale: if new.locale == Language::En { "en" } else { "id" }.into(),
+        password_hash: hash_password(new.password).await?,
+        is_operator: i64::from(new.is_operator),
+        status: "active".into(),
+        created_at: now(),
+    })
 }
 
 /// A person made from the command line.
 pub async fn create_account(app: &App, new: NewUser) -> Outcome<Uuid> {
+    let user = prepare_user(new).await?;
     let work = Work::begin(app, "command-line").await?;
-    let id = create_user(&work, new).await?;
+    let id = store::insert_user(work.db(), user).await?;
     work.commit().await?;
     Ok(id)
 }
@@ -245,20 +245,27 @@ pub fn random_password() -> String {
 
 /// Sets and answers a new random password, and ends all sessions of the person.
 pub async fn reset_password(app: &App, email: &str) -> Outcome<String> {
-    let work = Work::begin(app, "command-line").await?;
-    let user = store::user_by_email(work.db(), &email.trim().to_lowercase()).await?.ok_or_else(Fault::not_found)?;
     let password = random_password();
-    store::set_password(work.db(), user.id, &hash_password(password.clone()).await?).await?;
+    let hash = hash_password(password.clone()).await?;
+    let work = Work::begin(app, "command-line").await?;
+    let user = user_of(&work, email).await?;
+    store::set_password(work.db(), user, &hash).await?;
+    store::end_sessions(work.db(), user).await?;
     work.commit().await?;
     Ok(password)
+}
+
+async fn user_of(work: &Work, email: &str) -> Outcome<Uuid> {
+    let user = store::user_by_email(work.db(), &email.trim().to_lowercase()).await?;
+    Ok(user.ok_or_else(Fault::not_found)?.id)
 }
 
 /// Removes the second factor of a person and ends all their sessions.
 pub async fn reset_second_factor(app: &App, email: &str) -> Outcome<()> {
     let work = Work::begin(app, "command-line").await?;
-    let user = store::user_by_email(work.db(), &email.trim().to_lowercase()).await?.ok_or_else(Fault::not_found)?;
-    store::remove_totp(work.db(), user.id).await?;
-    store::set_password(work.db(), user.id, &user.password_hash).await?;
+    let user = user_of(&work, email).await?;
+    store::remove_totp(work.db(), user).await?;
+    store::end_sessions(work.db(), user).await?;
     work.commit().await
 }
 
@@ -300,37 +307,40 @@ pub struct Acceptance {
     pub code: Option<String>,
 }
 
+/// Who an invitation turns out to be for.
+enum Person {
+    Known(Uuid, SignedIn),
+    New(store::user::Model),
+}
+
 /// Accepts an invitation and signs in. A person who has an account keeps it and its password.
-pub async fn accept_invitation(app: &App, acceptance: Acceptance, device: &Device<'_>) -> Outcome<SignedIn> {
+pub async fn accept_invitation(app: &App, acceptance: Acceptance, device: &Device) -> Outcome<SignedIn> {
     let hash = token_hash(&acceptance.token);
     let unknown = || Fault::invalid_field("/token", "unknown", say("Undangan tidak berlaku lagi.", "The invitation is not valid any more."));
     let invitation = store::invitation_by_token(app.database.reader(), &hash).await?.ok_or_else(unknown)?;
     let known = store::user_by_email(app.database.reader(), &invitation.email).await?;
     // An account proves itself by signing in, with all the limits that has.
-    let proof = match &known {
-        Some(_) => {
-            let (password, code) = (acceptance.password.clone(), acceptance.code.as_deref());
-            Some(sign_in(app, Credentials { email: &invitation.email, password, code }, device).await?)
-        }
-        None => None,
+    let person = if let Some(user) = known {
+        let credentials = Credentials { email: &invitation.email, password: acceptance.password, code: acceptance.code.as_deref() };
+        Person::Known(user.id, sign_in(app, credentials, device).await?)
+    } else {
+        let (email, display_name) = (invitation.email.clone(), acceptance.display_name.unwrap_or_default());
+        let new = NewUser { email, display_name, password: acceptance.password, locale: Language::Id, is_operator: false };
+        Person::New(prepare_user(new).await?)
     };
     let work = Work::begin(app, "invitation").await?;
     if !store::close_invitation(work.db(), invitation.id, true).await? {
         return Err(unknown());
     }
-    let user = if let Some(user) = known {
-        user.id
-    } else {
-        let display_name = acceptance.display_name.unwrap_or_default();
-        let new = NewUser { email: invitation.email.clone(), display_name, password: acceptance.password, locale: Language::Id, is_operator: false };
-        create_user(&work, new).await?
+    let (user, session) = match person {
+        Person::Known(user, session) => (user, session),
+        Person::New(user) => {
+            let user = store::insert_user(work.db(), user).await?;
+            (user, open_session(&work, user, &device.user_agent).await?)
+        }
     };
     let target = invitation.sme_id.map(Target::Sme).or(invitation.agency_id.map(Target::Agency)).ok_or_else(unknown)?;
     store::add_member(work.db(), target, user, &invitation.role).await?;
-    let session = match proof {
-        Some(session) => session,
-        None => open_session(&work, user, device.user_agent).await?,
-    };
     work.commit().await?;
     Ok(session)
 }

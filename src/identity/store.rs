@@ -1,7 +1,7 @@
 //! SQL of users, sessions and memberships.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, entity::prelude::*};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, IntoActiveModel, entity::prelude::*};
 use uuid::Uuid;
 
 use super::model::{AgencyRole, SmeRole};
@@ -31,6 +31,11 @@ pub mod user {
     pub enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Adds a user; the e-mail must be new.
+pub async fn insert_user(connection: &impl ConnectionTrait, user: user::Model) -> Outcome<Uuid> {
+    Ok(user.into_active_model().insert(connection).await?.id)
 }
 
 pub async fn user_by_email(connection: &impl ConnectionTrait, email: &str) -> Outcome<Option<user::Model>> {
@@ -148,11 +153,15 @@ pub async fn record_failure(connection: &impl ConnectionTrait, subject: &str) ->
     Ok(())
 }
 
-/// Sets a password hash and ends every session of the user.
 pub async fn set_password(connection: &impl ConnectionTrait, user: Uuid, hash: &str) -> Outcome<()> {
     connection.execute_raw(sql(connection, "update users set password_hash = ? where id = ?", [hash.into(), user.into()])).await?;
-    let end = "update sessions set revoked_at = ? where user_id = ? and revoked_at is null";
-    connection.execute_raw(sql(connection, end, [now().into(), user.into()])).await?;
+    Ok(())
+}
+
+/// Ends every session of the user.
+pub async fn end_sessions(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<()> {
+    let text = "update sessions set revoked_at = ? where user_id = ? and revoked_at is null";
+    connection.execute_raw(sql(connection, text, [now().into(), user.into()])).await?;
     Ok(())
 }
 
@@ -359,8 +368,9 @@ pub async fn confirm_totp(connection: &impl ConnectionTrait, user: Uuid, recover
     Ok(())
 }
 
-/// Removes the second factor. True where there was one.
-pub async fn remove_totp(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<bool> {
+/// Removes the second factor, if there is one.
+pub async fn remove_totp(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from recovery_codes where user_id = ?", [user.into()])).await?;
-    Ok(connection.execute_raw(sql(connection, "delete from user_totp where user_id = ?", [user.into()])).await?.rows_affected() == 1)
+    connection.execute_raw(sql(connection, "delete from user_totp where user_id = ?", [user.into()])).await?;
+    Ok(())
 }

@@ -76,7 +76,7 @@ impl From<Model> for Sme {
             website: sme.website,
             public_contacts: serde_json::from_value(sme.public_contacts).unwrap_or_default(),
             founded_year: sme.founded_year,
-            location: sme.latitude_e6.zip(sme.longitude_e6).map(|(latitude_e6, longitude_e6)| Location { latitude_e6, longitude_e6 }),
+            location: Location::from_columns(sme.latitude_e6, sme.longitude_e6),
             socials: serde_json::from_value(sme.socials).unwrap_or_default(),
             status: sme.status,
             status_reason: sme.status_reason,

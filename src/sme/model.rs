@@ -55,6 +55,11 @@ pub struct Location {
 }
 
 impl Location {
+    /// From the two columns, which the database holds to be both there or neither.
+    pub fn from_columns(latitude_e6: Option<i64>, longitude_e6: Option<i64>) -> Option<Self> {
+        Some(Self { latitude_e6: latitude_e6?, longitude_e6: longitude_e6? })
+    }
+
     /// Complains about a place that is not on the globe.
     pub fn check(&self, faults: &mut Vec<FieldFault>) {
         if self.latitude_e6.abs() > 90_000_000 || self.longitude_e6.abs() > 180_000_000 {

@@ -269,7 +269,7 @@ fn public_sme(row: SmeRow, language: Language) -> PublicSme {
     let is_public = |kind: &str| public.iter().any(|name| name == kind);
     let contacts = [("street", row.street), ("phone", row.phone), ("whatsapp", row.whatsapp), ("email", row.email), ("website", row.website)];
     let shown = contacts.into_iter().filter(|(kind, _)| is_public(kind));
-    let location = row.latitude_e6.zip(row.longitude_e6).map(|(latitude_e6, longitude_e6)| Location { latitude_e6, longitude_e6 });
+    let location = Location::from_columns(row.latitude_e6, row.longitude_e6);
     let socials: BTreeMap<String, String> = serde_json::from_value(row.socials).unwrap_or_default();
     PublicSme {
         contacts: shown.filter_map(|(kind, value)| Some(Contact { kind: kind.into(), value: value? })).collect(),

@@ -78,7 +78,7 @@ on_both! {
             head.post("/v1/me/second-factor/confirm", json!({ "code": "12345" })).await.expect(422);
             let now = code(&secret, 0);
             let codes = head.post("/v1/me/second-factor/confirm", json!({ "code": now })).await.expect(200);
-            head.post("/v1/agencies", agency).await.expect(201);
+            head.post("/v1/agencies", agency.clone()).await.expect(201);
 
             let sign_in = async |code: Option<&str>| {
                 let body = json!({ "email": "head@example.org", "password": PASSWORD, "code": code });
@@ -93,6 +93,7 @@ on_both! {
             head.post("/v1/me/second-factor/disable", json!({ "code": "000000" })).await.expect(422);
             head.post("/v1/me/second-factor/disable", json!({ "code": codes.text("/recovery_codes/1") })).await.expect(204);
             assert_eq!(head.post("/v1/smes/x/verify", json!({})).await.status, 404);
+            assert_eq!(head.post("/v1/agencies", agency).await.expect(403).text("/code"), "second_factor_required");
             sign_in(None).await.expect(200);
         }
     }
