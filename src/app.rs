@@ -21,7 +21,10 @@ use tokio::{
 
 use crate::{
     config::Config,
-    media,
+    media::{
+        self,
+        isolation::{LONGEST_JOB, Workers},
+    },
     platform::{
         bucket::{Bucket, EmbeddedServer},
         database::{Database, sql},
@@ -48,6 +51,7 @@ pub struct Parts {
     pub cursor_secret: Vec<u8>,
     pub cache: Cache<String, CachedAnswer>,
     pub uploads: Semaphore,
+    pub image_workers: Workers,
     /// Wakes a worker when a job was committed here.
     pub jobs_due: Notify,
     catalogue_version: AtomicI64,
@@ -90,6 +94,7 @@ impl App {
             .max_capacity(CACHE_BYTES)
             .time_to_live(Duration::from_mins(5))
             .build();
+        let image_workers = Workers::new(config.image_worker.clone(), LONGEST_JOB).context("image workers")?;
         let app = Self(Arc::new(Parts {
             config,
             database,
@@ -97,6 +102,7 @@ impl App {
             cursor_secret,
             cache,
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
+            image_workers,
             jobs_due: Notify::new(),
             catalogue_version: AtomicI64::new(version),
             _embedded: embedded,

@@ -19,6 +19,8 @@ pub struct Config {
     pub database_connections: u32,
     /// An S3-compatible endpoint; by default the embedded one over `data_dir`.
     pub bucket_endpoint: Option<String>,
+    /// Where clients reach that endpoint, for uploads straight to it; by default the same.
+    pub bucket_public_endpoint: Option<String>,
     pub bucket_region: String,
     pub bucket_name: String,
     pub bucket_access_key: Option<String>,
@@ -35,6 +37,12 @@ pub struct Config {
     pub staff_second_factor: Option<bool>,
     /// Image jobs at work at a time.
     pub image_workers: usize,
+    /// Photos that may wait for processing; more uploads are asked to come back later.
+    pub image_queue: i64,
+    /// Whether uploaded files are kept, privately, once their renditions are made.
+    pub keep_originals: bool,
+    /// The program whose `image-worker` decodes photos; by default the running one.
+    pub image_worker: Option<PathBuf>,
     /// Proxies in front of the service whose `X-Forwarded-For` is believed.
     pub trusted_proxies: usize,
 }
@@ -45,6 +53,7 @@ const KEYS: &[&str] = &[
     "database_url",
     "database_connections",
     "bucket_endpoint",
+    "bucket_public_endpoint",
     "bucket_region",
     "bucket_name",
     "bucket_access_key",
@@ -55,6 +64,9 @@ const KEYS: &[&str] = &[
     "registration",
     "staff_second_factor",
     "image_workers",
+    "image_queue",
+    "keep_originals",
+    "image_worker",
     "trusted_proxies",
 ];
 
@@ -69,6 +81,8 @@ impl Config {
             .set_default("bucket_name", "etalase")?
             .set_default("registration", true)?
             .set_default("image_workers", 2)?
+            .set_default("image_queue", 1000)?
+            .set_default("keep_originals", true)?
             .set_default("trusted_proxies", 0)?;
         if let Some(path) = file {
             let source = config::File::from(path).format(config::FileFormat::Toml);

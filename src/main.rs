@@ -4,7 +4,15 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use etalase::{app::App, config::Config, demo, identity, media::fsck, platform::database::Database, reference, routes, values::Language};
+use etalase::{
+    app::App,
+    config::Config,
+    demo, identity,
+    media::{fsck, isolation},
+    platform::database::Database,
+    reference, routes,
+    values::Language,
+};
 use poem::{
     Server,
     listener::{Acceptor, Listener, TcpListener},
@@ -71,6 +79,9 @@ enum Command {
         #[arg(long)]
         fix: bool,
     },
+    /// What the service runs to decode photos.
+    #[command(hide = true)]
+    ImageWorker,
 }
 
 #[derive(Subcommand)]
@@ -118,9 +129,15 @@ impl Settings {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    if matches!(cli.command, Some(Command::ImageWorker)) {
+        return isolation::serve();
+    }
+    tokio::runtime::Runtime::new()?.block_on(run(cli))
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,s3s=warn,poem=warn,sea_orm_migration=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     if matches!(cli.command, Some(Command::Openapi)) {
@@ -130,7 +147,7 @@ async fn main() -> anyhow::Result<()> {
     let config = cli.settings.load()?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
-        Command::Openapi => Ok(()),
+        Command::Openapi | Command::ImageWorker => Ok(()),
         Command::Migrate { what } => migrate(&config, &what).await,
         Command::Seed => seed(config, cli.settings.demo).await,
         Command::User { what } => user(config, what).await,

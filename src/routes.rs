@@ -5,6 +5,7 @@ use std::sync::Arc;
 use poem::{
     Endpoint, EndpointExt, IntoEndpoint, Route, get, handler,
     middleware::{AddData, Compression, RequestId, Tracing},
+    put,
     web::{Data, Json},
 };
 use poem_openapi::OpenApiService;
@@ -20,7 +21,7 @@ use crate::{
         problem::Problem,
     },
     identity::{api::IdentityApi, invitations::InvitationsApi},
-    media::api::{MediaApi, rendition},
+    media::api::{MediaApi, pass_upload, rendition},
     mentoring::MentoringApi,
     operations::OperationsApi,
     reference::ReferenceApi,
@@ -56,11 +57,12 @@ pub fn routes(app: &App) -> impl Endpoint + 'static {
     let service = service();
     let document = Arc::new(document());
     let operations = Arc::new(Operations::of(&document));
-    Route::new()
-        .nest("/docs", service.swagger_ui())
-        .at("/openapi.json", get(openapi))
-        .at("/media/*key", get(rendition))
-        .nest("/", service)
+    let mut route =
+        Route::new().nest("/docs", service.swagger_ui()).at("/openapi.json", get(openapi)).at("/media/*key", get(rendition)).nest("/", service);
+    if app.config.bucket_endpoint.is_none() {
+        route = route.at(format!("/{}/uploads/:upload_id", app.config.bucket_name), put(pass_upload));
+    }
+    route
         .with(Compression::new())
         .with(AddData::new(Document(document)))
         .with(Outermost { operations })

@@ -13,6 +13,8 @@ mod crashes;
 mod identity;
 #[path = "suite/invariants.rs"]
 mod invariants;
+#[path = "suite/isolation.rs"]
+mod isolation;
 #[path = "suite/permissions.rs"]
 mod permissions;
 #[path = "suite/photos.rs"]
@@ -21,3 +23,5 @@ mod photos;
 mod story;
 #[path = "suite/trouble.rs"]
 mod trouble;
+#[path = "suite/uploads.rs"]
+mod uploads;

@@ -14,6 +14,8 @@ mod m0005_media;
 mod m0006_exhibitions;
 mod m0007_storefront;
 mod m0008_second_factor;
+mod m0009_photo_judgement;
+mod m0010_uploads;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -30,6 +32,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_exhibitions::Migration),
             Box::new(m0007_storefront::Migration),
             Box::new(m0008_second_factor::Migration),
+            Box::new(m0009_photo_judgement::Migration),
+            Box::new(m0010_uploads::Migration),
         ]
     }
 }

@@ -32,7 +32,10 @@ use crate::{
         AgencyRole,
         policy::{self, Action, EditProduct, Permit, ReadAudit, ReadSme, ReviewProduct},
     },
-    media::model::{AttachedPhoto, AttachmentPatch, NewAttachment},
+    media::{
+        self,
+        model::{AttachedPhoto, AttachmentPatch, NewAttachment, SimilarPhoto},
+    },
     sme,
     values::{Language, Localized, Money},
 };
@@ -367,6 +370,16 @@ impl CatalogueApi {
             })
             .collect();
         Ok(Reply::new(&Readiness { ready: checks.iter().all(|check| check.met), checks }))
+    }
+
+    /// Photos of others that look like this product's
+    ///
+    /// A warning to reviewers: copied photos are recognised even when scaled or compressed again.
+    #[oai(path = "/v1/products/:product_id/similar-photos", method = "get", operation_id = "list_similar_photos")]
+    async fn similar_photos(&self, app: Data<&App>, member: Member, product_id: Path<Uuid>) -> poem::Result<Reply<Page<SimilarPhoto>>> {
+        let reader = app.database.reader();
+        policy::permit::<ReviewProduct>(&member, &service::scope(reader, *product_id).await?)?;
+        Ok(Reply::new(&Page::whole(media::service::similar_to_product(reader, *product_id).await?, 500)))
     }
 
     /// Submit a product for review

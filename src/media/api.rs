@@ -10,22 +10,23 @@ use poem_openapi::{
     param::{Path, Query},
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef},
 };
-use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
+use tokio::sync::SemaphorePermit;
+use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::{
-    model::{MOST_BYTES, Photo},
+    model::Photo,
     service::{self, Received},
+    spool::{self, Spooled},
     store,
+    uploads::{self, NewUpload, Upload},
 };
 use crate::{
     app::App,
-    fault::{Fault, MALFORMED, Outcome, TOO_LARGE, say},
+    fault::{Fault, MALFORMED, Outcome, say},
     http::{
-        Member, Reply, Tag, Write,
-        reply::{Accepted, NoContent},
-        work::hex,
+        Body, Member, Reply, Tag, Write,
+        reply::{Accepted, Created, NoContent},
     },
     identity::policy::{self, EditProduct, ReadSme},
     sme,
@@ -43,7 +44,7 @@ impl<'a> ApiExtractor<'a> for PhotoForm {
 
     fn request_meta() -> Option<MetaRequest> {
         let file = MetaSchemaRef::Inline(Box::new(MetaSchema {
-            description: Some("JPEG, PNG, WebP or GIF, at most 20 MiB and 50 megapixels."),
+            description: Some("JPEG, PNG, WebP, GIF or HEIC, at most 20 MiB and 50 megapixels (HEIC: 26)."),
             ..MetaSchema::new_with_format("string", "binary")
         }));
         let form = MetaSchema { properties: vec![("file", file)], required: vec!["file"], ..MetaSchema::new("object") };
@@ -59,46 +60,29 @@ impl<'a> ApiExtractor<'a> for PhotoForm {
     }
 }
 
-/// A received file and its digest.
-struct Spooled {
-    file: tempfile::NamedTempFile,
-    bytes: u64,
-    sha256: String,
-}
-
-/// Streams the part `file` to disk; at no time is more than a chunk of it in memory.
-async fn spool(app: &App, mut form: Multipart) -> Outcome<Spooled> {
+/// The part `file` of the form, streamed to disk.
+async fn spool_form(app: &App, mut form: Multipart) -> Outcome<Spooled> {
     let broken = |error: poem::error::ParseMultipartError| {
         Fault::new(&MALFORMED)
             .detail(say("Unggahan terputus atau rusak.", "The upload was cut off or is damaged."))
             .caused_by(anyhow::anyhow!("{error}"))
     };
-    let file = tempfile::NamedTempFile::new_in(app.config.data_dir.join("spool")).map_err(Fault::unavailable)?;
-    let mut out = tokio::fs::File::from_std(file.reopen().map_err(Fault::unavailable)?);
-    if let Some(field) = form.next_field().await.map_err(broken)? {
-        if field.name() != Some("file") {
-            let name = field.name().unwrap_or_default().to_owned();
-            return Err(Fault::invalid_field(&format!("/{name}"), "unknown_field", say("Bagian tidak dikenal.", "Unknown part.")));
-        }
-        let mut stream = field.into_async_read();
-        let (mut hash, mut bytes, mut chunk) = (Sha256::new(), 0_u64, vec![0; 64 * 1024]);
-        loop {
-            let read = tokio::io::AsyncReadExt::read(&mut stream, &mut chunk).await;
-            let read = read.map_err(|error| Fault::new(&MALFORMED).detail(say("Unggahan terputus.", "The upload was cut off.")).caused_by(error))?;
-            if read == 0 {
-                break;
-            }
-            bytes += read as u64;
-            if bytes > MOST_BYTES {
-                return Err(Fault::new(&TOO_LARGE).detail(say("Foto paling besar 20 MiB.", "Photos are at most 20 MiB.")));
-            }
-            hash.update(&chunk[..read]);
-            out.write_all(&chunk[..read]).await.map_err(Fault::unavailable)?;
-        }
-        out.flush().await.map_err(Fault::unavailable)?;
-        return Ok(Spooled { file, bytes, sha256: hex(&hash.finalize()) });
+    let Some(field) = form.next_field().await.map_err(broken)? else {
+        return Err(Fault::invalid_field("/file", "required", say("Sertakan berkas foto.", "Include the photo file.")));
+    };
+    if field.name() != Some("file") {
+        let name = field.name().unwrap_or_default().to_owned();
+        return Err(Fault::invalid_field(&format!("/{name}"), "unknown_field", say("Bagian tidak dikenal.", "Unknown part.")));
     }
-    Err(Fault::invalid_field("/file", "required", say("Sertakan berkas foto.", "Include the photo file.")))
+    let chunks = ReaderStream::with_capacity(field.into_async_read(), 64 * 1024);
+    spool::receive(app, chunks, |error| Fault::new(&MALFORMED).detail(say("Unggahan terputus.", "The upload was cut off.")).caused_by(error)).await
+}
+
+/// A place among the uploads at work, and in the queue that they lead to.
+async fn slot(app: &App) -> Outcome<SemaphorePermit<'_>> {
+    let slot = app.uploads.try_acquire().map_err(Fault::unavailable)?;
+    service::check_queue(app).await?;
+    Ok(slot)
 }
 
 #[OpenApi(tag = "Tag::Media")]
@@ -118,13 +102,49 @@ impl MediaApi {
         form: PhotoForm,
     ) -> poem::Result<Accepted<Photo>> {
         let permit = policy::permit::<EditProduct>(&member, &sme::store::scope(app.database.reader(), *sme_id).await?)?;
-        let _slot = app.uploads.try_acquire().map_err(Fault::unavailable)?;
-        let spooled = spool(&app, form.0).await?;
+        let _slot = slot(&app).await?;
+        let spooled = spool_form(&app, form.0).await?;
         let mime = service::check(spooled.file.path()).await?;
         let received = Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: *sme_id };
         let stored = service::put(&app, &received).await?;
         let work = write.begin(member.user_id, format!("{} {}", received.sme, received.sha256).as_bytes()).await?;
         let photo = service::record(&work, &permit, &received, &stored, mime).await?;
+        let location = format!("/v1/media/{}", photo.id);
+        work.finish(Accepted::new(&photo).location(location)).await
+    }
+
+    /// Begin an upload straight to the bucket
+    ///
+    /// Send the file to `url` as said, then complete the upload. Kinds of image that are not taken are refused here, before a
+    /// byte is sent.
+    #[oai(path = "/v1/uploads", method = "post", operation_id = "begin_upload")]
+    async fn begin_upload(&self, request: &Request, member: Member, write: Write, body: Body<NewUpload>) -> poem::Result<Created<Upload>> {
+        let new = body.read()?;
+        let work = write.begin(member.user_id, body.bytes()).await?;
+        let permit = policy::permit::<EditProduct>(&member, &sme::store::scope(work.db(), new.sme_id).await?)?;
+        let upload = uploads::begin(&work, &permit, new, request.header(header::HOST)).await?;
+        work.finish(Created::new(&upload)).await
+    }
+
+    /// Complete an upload
+    ///
+    /// Checks length and SHA-256 of what the bucket received. From here on it is a photo like any other; repeated, it answers
+    /// that photo.
+    #[oai(path = "/v1/uploads/:upload_id/complete", method = "post", operation_id = "complete_upload")]
+    async fn complete_upload(&self, app: Data<&App>, member: Member, write: Write, upload_id: Path<Uuid>) -> poem::Result<Accepted<Photo>> {
+        let reader = app.database.reader();
+        let upload = store::upload(reader, *upload_id).await?;
+        let permit = policy::permit::<EditProduct>(&member, &sme::store::scope(reader, upload.sme_id).await?)?;
+        if let Some(photo) = upload.media_id {
+            return Ok(Accepted::new(&store::photo(reader, photo).await?).location(format!("/v1/media/{photo}")));
+        }
+        let _slot = slot(&app).await?;
+        let spooled = uploads::fetch(&app, &upload).await?;
+        let mime = service::check(spooled.file.path()).await?;
+        let received = Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: upload.sme_id };
+        let stored = service::put(&app, &received).await?;
+        let work = write.begin(member.user_id, upload.id.as_bytes()).await?;
+        let photo = uploads::complete(&work, &permit, upload, &received, &stored, mime).await?;
         let location = format!("/v1/media/{}", photo.id);
         work.finish(Accepted::new(&photo).location(location)).await
     }
@@ -166,4 +186,16 @@ pub async fn rendition(app: Data<&App>, key: RoutePath<String>) -> poem::Result<
         .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
         .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'");
     Ok(response.body(RawBody::from_bytes(bytes)).into_response())
+}
+
+/// `PUT /{bucket}/uploads/…`: passes an upload on to the embedded bucket, which listens on loopback only. The signature
+/// covers host, path, type and length, and the bucket checks it.
+#[handler]
+pub async fn pass_upload(app: Data<&App>, request: &Request, body: RawBody) -> poem::Result<Response> {
+    let _slot = app.uploads.try_acquire().map_err(Fault::unavailable)?;
+    let passed = [header::HOST, header::CONTENT_TYPE, header::CONTENT_LENGTH];
+    let headers = passed.into_iter().filter_map(|name| Some((name.clone(), request.headers().get(&name)?.clone()))).collect();
+    let target = request.original_uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let (status, text) = app.bucket.pass_put(&target, headers, body.into_bytes_stream()).await.map_err(Fault::from)?;
+    Ok(Response::builder().status(status).content_type("application/xml").body(text))
 }

@@ -32,7 +32,7 @@ impl Report {
 pub async fn run(app: &App, fix: bool) -> Outcome<Report> {
     // The bucket is read first: what is uploaded meanwhile is then known to the database, not an orphan.
     let mut stored = BTreeSet::new();
-    for prefix in ["img/", "originals/"] {
+    for prefix in ["img/", "originals/", "uploads/"] {
         let mut token = None;
         loop {
             let (keys, next) = app.bucket.list(prefix, token).await?;
@@ -47,10 +47,13 @@ pub async fn run(app: &App, fix: bool) -> Outcome<Report> {
     let known: BTreeMap<String, Uuid> = store::known_keys(reader).await?.into_iter().collect();
     let mut report = Report::default();
     for key in &stored {
-        let pending = match key.strip_prefix("originals/").and_then(|id| Uuid::parse_str(id).ok()) {
-            Some(id) => jobs::exists(reader, JobKind::DeleteMedia, id).await?,
-            None => false,
-        };
+        let job = [("originals/", JobKind::DeleteMedia), ("originals/", JobKind::DiscardOriginal), ("uploads/", JobKind::ExpireUpload)];
+        let mut pending = false;
+        for (prefix, kind) in job {
+            if let Some(id) = key.strip_prefix(prefix).and_then(|id| Uuid::parse_str(id).ok()) {
+                pending |= jobs::exists(reader, kind, id).await?;
+            }
+        }
         if !known.contains_key(key) && !pending {
             report.orphans.push(key.clone());
         }

@@ -9,9 +9,14 @@
 //! photo turns it into a processing job. Whatever dies in between is cleaned up by that job.
 
 pub mod api;
+pub mod decode;
 pub mod fsck;
+pub mod isolation;
+pub mod judge;
 pub mod model;
 pub mod pipeline;
 pub mod service;
+pub mod spool;
 pub mod store;
+pub mod uploads;
 pub mod worker;

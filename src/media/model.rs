@@ -5,6 +5,7 @@ use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::judge::Quality;
 use crate::{
     fault::{Say, say},
     values::Localized,
@@ -63,6 +64,92 @@ pub struct Photo {
     /// `#rrggbb`.
     pub dominant_color: Option<String>,
     pub renditions: Vec<Rendition>,
+    /// What would make it a better photo; never a reason to refuse it.
+    pub advice: Vec<Advice>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum AdviceCode {
+    TooSmall,
+    TooDark,
+    Blurred,
+}
+
+/// A hint to the photographer, with the number it rests on (row E9).
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct Advice {
+    pub code: AdviceCode,
+    /// Longest side in pixels, brightness in percent, or variance of the Laplacian.
+    pub measured: i64,
+    /// What would be enough, in the same unit.
+    pub wanted: i64,
+    pub message: Localized,
+}
+
+/// Longest side that looks sharp on a phone and in a printed catalogue, in pixels.
+const WANTED_SIDE: i64 = 1200;
+/// Below this mean luma, in percent, goods are hard to see.
+const WANTED_BRIGHTNESS: i64 = 20;
+/// Photographs measure 35 to 270; blurred by two of 960 pixels they fall below 12.
+const WANTED_SHARPNESS: i64 = 12;
+
+/// What there is to say of a photo of this size and these measures.
+pub fn advise(width: i64, height: i64, quality: Quality) -> Vec<Advice> {
+    let side = width.max(height);
+    let Quality { brightness_percent: light, sharpness } = quality;
+    let too_small = (
+        AdviceCode::TooSmall,
+        side,
+        WANTED_SIDE,
+        [
+            format!(
+                "Foto hanya {width} × {height} piksel. Ambil ulang dari jarak lebih dekat atau kirim berkas aslinya, sedikitnya {WANTED_SIDE} piksel pada sisi panjang."
+            ),
+            format!(
+                "The photo has only {width} × {height} pixels. Take it again from nearer or send the original file, at least {WANTED_SIDE} pixels on the long side."
+            ),
+        ],
+    );
+    let too_dark = (
+        AdviceCode::TooDark,
+        light,
+        WANTED_BRIGHTNESS,
+        [
+            format!("Foto gelap: terangnya {light} %. Ambil ulang di dekat jendela atau di luar ruangan, tanpa lampu kilat."),
+            format!("The photo is dark: {light} % bright. Take it again near a window or outside, without flash."),
+        ],
+    );
+    let blurred = (
+        AdviceCode::Blurred,
+        sharpness,
+        WANTED_SHARPNESS,
+        [
+            format!(
+                "Foto tampak buram (ketajaman {sharpness}, sebaiknya {WANTED_SHARPNESS}). Pegang ponsel dengan dua tangan dan sentuh produk di layar agar fokus."
+            ),
+            format!(
+                "The photo looks blurred (sharpness {sharpness}, better {WANTED_SHARPNESS}). Hold the phone with both hands and touch the product on the screen to focus."
+            ),
+        ],
+    );
+    let all = [too_small, too_dark, blurred].into_iter().filter(|(_, measured, wanted, _)| measured < wanted);
+    all.map(|(code, measured, wanted, [id, en])| Advice { code, measured, wanted, message: Localized { id, en: Some(en) } }).collect()
+}
+
+/// A photo of another SME that looks nearly the same.
+#[derive(Debug, Clone, Object)]
+pub struct SimilarPhoto {
+    /// The photo asked about.
+    pub media_id: Uuid,
+    pub other_media_id: Uuid,
+    pub other_sme_id: Uuid,
+    pub other_brand_name: String,
+    /// The very same file.
+    pub is_identical: bool,
+    /// Bits of 64 in which the perceptual hashes differ: 0 to 3 are always found, up to 8 mostly.
+    pub distance: u32,
 }
 
 impl Photo {
@@ -123,7 +210,8 @@ pub struct AttachmentPatch {
 /// What the first bytes say a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sniffed {
-    Image(image::ImageFormat),
+    /// A photo that is taken, with its media type.
+    Image(&'static str),
     /// A kind of image that is refused, with its name.
     Refused(&'static str),
     Unknown,
@@ -131,18 +219,42 @@ pub enum Sniffed {
 
 /// Looks at content only; names and content types lie.
 pub fn sniff(head: &[u8]) -> Sniffed {
-    use image::ImageFormat::{Gif, Jpeg, Png, WebP};
-    let brand = head.get(4..8) == Some(b"ftyp".as_slice());
     match head {
-        _ if head.starts_with(b"\xff\xd8\xff") => Sniffed::Image(Jpeg),
-        _ if head.starts_with(b"\x89PNG\r\n\x1a\n") => Sniffed::Image(Png),
-        _ if head.starts_with(b"GIF87a") || head.starts_with(b"GIF89a") => Sniffed::Image(Gif),
-        _ if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP".as_slice()) => Sniffed::Image(WebP),
-        _ if brand && head.get(8..12).is_some_and(|b| matches!(b, b"avif" | b"avis")) => Sniffed::Refused("AVIF"),
-        _ if brand => Sniffed::Refused("HEIC"),
+        _ if head.starts_with(b"\xff\xd8\xff") => Sniffed::Image("image/jpeg"),
+        _ if head.starts_with(b"\x89PNG\r\n\x1a\n") => Sniffed::Image("image/png"),
+        _ if head.starts_with(b"GIF87a") || head.starts_with(b"GIF89a") => Sniffed::Image("image/gif"),
+        _ if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP".as_slice()) => Sniffed::Image("image/webp"),
+        _ if matches!(brand(head), Some(b"avif" | b"avis")) => Sniffed::Refused("AVIF"),
+        _ if is_heic(head) && cfg!(feature = "heic") => Sniffed::Image("image/heic"),
+        _ if is_heic(head) => Sniffed::Refused("HEIC"),
         _ if looks_like_svg(head) => Sniffed::Refused("SVG"),
         _ => Sniffed::Unknown,
     }
+}
+
+/// What a content type announces.
+pub fn media_type(content_type: &str) -> Sniffed {
+    match content_type {
+        "image/jpeg" => Sniffed::Image("image/jpeg"),
+        "image/png" => Sniffed::Image("image/png"),
+        "image/webp" => Sniffed::Image("image/webp"),
+        "image/gif" => Sniffed::Image("image/gif"),
+        "image/heic" | "image/heif" if cfg!(feature = "heic") => Sniffed::Image("image/heic"),
+        "image/heic" | "image/heif" => Sniffed::Refused("HEIC"),
+        "image/avif" => Sniffed::Refused("AVIF"),
+        "image/svg+xml" => Sniffed::Refused("SVG"),
+        _ => Sniffed::Unknown,
+    }
+}
+
+/// The major brand of an ISO base media file (ISO/IEC 14496-12, 4.3).
+fn brand(head: &[u8]) -> Option<&[u8; 4]> {
+    if head.get(4..8) == Some(b"ftyp") { head.get(8..12)?.try_into().ok() } else { None }
+}
+
+/// Brands of HEIC (ISO/IEC 23008-12, 10.2 and annex B).
+pub fn is_heic(head: &[u8]) -> bool {
+    matches!(brand(head), Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1"))
 }
 
 fn looks_like_svg(head: &[u8]) -> bool {
@@ -159,7 +271,7 @@ pub fn advice(kind: &str) -> Say {
         ),
         "AVIF" => say("AVIF belum didukung; simpan sebagai JPEG.", "AVIF is not supported; save it as JPEG."),
         "SVG" => say("SVG tidak diterima; kirim foto JPEG atau PNG.", "SVG is not accepted; send a JPEG or PNG photo."),
-        _ => say("Kirim foto JPEG, PNG, WebP, atau GIF.", "Send a JPEG, PNG, WebP or GIF photo."),
+        _ => say("Kirim foto JPEG, PNG, WebP, GIF, atau HEIC.", "Send a JPEG, PNG, WebP, GIF or HEIC photo."),
     }
 }
 
@@ -169,8 +281,10 @@ mod tests {
 
     #[test]
     fn only_content_decides_what_a_file_is() {
-        assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Sniffed::Image(image::ImageFormat::Jpeg));
-        assert_eq!(sniff(b"\0\0\0\x18ftypheic"), Sniffed::Refused("HEIC"));
+        assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Sniffed::Image("image/jpeg"));
+        let heic = if cfg!(feature = "heic") { Sniffed::Image("image/heic") } else { Sniffed::Refused("HEIC") };
+        assert_eq!(sniff(b"\0\0\0\x18ftypheic"), heic);
+        assert_eq!(sniff(b"\0\0\0\x18ftypisom"), Sniffed::Unknown, "a video");
         assert_eq!(sniff(b"\0\0\0\x18ftypavif"), Sniffed::Refused("AVIF"));
         assert_eq!(sniff(b"<?xml version='1.0'?><svg/>"), Sniffed::Refused("SVG"));
         assert_eq!(sniff(b"just text"), Sniffed::Unknown);

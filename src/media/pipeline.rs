@@ -1,107 +1,54 @@
-//! From the bytes of a phone photo to renditions: decode within limits, turn upright, convert to sRGB,
-//! scale, encode. Nothing but pixels passes, so no metadata can.
+//! From the bytes of a phone photo to renditions: decode, scale, convert to sRGB, turn upright, encode. Nothing but pixels passes, so no metadata can.
 
-use std::{
-    io::Cursor,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage, metadata::Orientation};
+use image::{DynamicImage, RgbImage, metadata::Orientation};
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+use serde::{Deserialize, Serialize};
 use webpx::{Unstoppable, YuvPlanesRef};
 use yuv::{YuvChromaSubsampling, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv420};
 
-use super::model::{Format, MOST_PIXELS, MOST_SIDE, WIDTHS};
+use super::{
+    decode::{Decoded, Refusal, decode},
+    judge::{self, Look},
+    model::{Format, WIDTHS},
+};
 
-/// Memory that decoding one photo may take.
-const MOST_MEMORY: u64 = 512 * 1024 * 1024;
-/// Larger profiles are not believed.
-const MOST_PROFILE_BYTES: usize = 4 * 1024 * 1024;
 /// At this and the effort below, SSIM is that of quality 78 at full effort; see tests/load/images.
 const WEBP_QUALITY: f32 = 80.0;
 /// libwebp's effort: 4, its default, takes 2.3 times as long for 5 % fewer bytes at no higher SSIM.
 const WEBP_METHOD: u8 = 2;
 const JPEG_QUALITY: u8 = 80;
 
-/// Why a photo can't be used, as stored in `failure_code`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    NotAnImage,
-    TooManyPixels,
-    Damaged,
-}
-
-impl Refusal {
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NotAnImage => "not_an_image",
-            Self::TooManyPixels => "too_many_pixels",
-            Self::Damaged => "damaged",
-        }
-    }
-}
-
 /// One encoded size.
+#[derive(Serialize, Deserialize)]
 pub struct Encoded {
     pub format: Format,
     pub width: u32,
     pub height: u32,
+    /// Travels beside the rest, see `isolation`.
+    #[serde(skip)]
     pub bytes: Vec<u8>,
 }
 
 /// All that is made of a photo.
+#[derive(Serialize, Deserialize)]
 pub struct Processed {
     pub width: u32,
     pub height: u32,
-    /// ThumbHash, base64.
-    pub placeholder: String,
-    /// `#rrggbb`.
-    pub dominant_color: String,
+    pub look: Look,
     pub renditions: Vec<Encoded>,
-}
-
-/// Reads only the header: the pixel limits hold before anything is decoded.
-pub fn probe(bytes: &[u8]) -> Result<(u32, u32), Refusal> {
-    let decoder = decoder(bytes)?;
-    let (width, height) = decoder.dimensions();
-    if width > MOST_SIDE || height > MOST_SIDE || u64::from(width) * u64::from(height) > MOST_PIXELS {
-        return Err(Refusal::TooManyPixels);
-    }
-    if width == 0 || height == 0 { Err(Refusal::Damaged) } else { Ok((width, height)) }
-}
-
-fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, Refusal> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| Refusal::NotAnImage)?;
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_MEMORY);
-    reader.limits(limits);
-    if reader.format().is_none() {
-        return Err(Refusal::NotAnImage);
-    }
-    reader.into_decoder().map_err(|error| match error {
-        image::ImageError::Limits(_) => Refusal::TooManyPixels,
-        _ => Refusal::Damaged,
-    })
 }
 
 /// Makes every rendition, encoding on up to `threads` threads. Takes up to seconds of processor time: call it on
 /// a blocking thread. Scaling works on the encoded values, as browsers and libvips do: linear light would cost
 /// twice the memory and change photos from what their owners see elsewhere.
 pub fn process(bytes: &[u8], threads: usize) -> Result<Processed, Refusal> {
-    probe(bytes)?;
-    if bytes.starts_with(b"\xff\xd8") && !jpeg_is_whole(bytes) {
-        return Err(Refusal::Damaged);
-    }
-    let mut decoder = decoder(bytes)?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let profile = decoder.icc_profile().ok().flatten().filter(|profile| profile.len() <= MOST_PROFILE_BYTES);
-    let decoded = DynamicImage::from_decoder(decoder).map_err(|_| Refusal::Damaged)?;
-    let mut photo = eight_bit(decoded);
+    let Decoded { image: mut photo, orientation, profile } = decode(bytes)?;
     let turned = matches!(orientation, Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH);
     let (width, height) = if turned { (photo.height(), photo.width()) } else { (photo.width(), photo.height()) };
     let widths = rungs(width);
@@ -117,8 +64,8 @@ pub fn process(bytes: &[u8], threads: usize) -> Result<Processed, Refusal> {
     for rung in widths.iter().rev().skip(1) {
         levels.extend(levels.last().map(|above| resize(above, scaled(width, height, *rung))));
     }
-    let (placeholder, dominant_color) = levels.last().map(glance).unwrap_or_default();
-    Ok(Processed { width, height, placeholder, dominant_color, renditions: encode(&levels, threads)? })
+    let look = judge::look(&levels).ok_or(Refusal::Damaged)?;
+    Ok(Processed { width, height, look, renditions: encode(&levels, threads)? })
 }
 
 /// Every level in both formats, the costly ones first, so that no thread is left with a long one at the end.
@@ -161,21 +108,8 @@ fn scaled(width: u32, height: u32, to: u32) -> (u32, u32) {
     (to, u32::try_from(exact).unwrap_or(u32::MAX).max(1))
 }
 
-/// Decoders fill what is missing with grey; a JPEG without its end marker is refused instead.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    bytes.windows(2).rev().any(|pair| pair == b"\xff\xd9") && {
-        // A thumbnail inside EXIF has an end marker too: the last one must follow the last scan.
-        let scan = bytes.windows(2).rposition(|pair| pair == b"\xff\xda");
-        let end = bytes.windows(2).rposition(|pair| pair == b"\xff\xd9");
-        scan.is_some_and(|scan| end.is_some_and(|end| end > scan))
-    }
-}
-
-fn eight_bit(image: DynamicImage) -> DynamicImage {
-    if image.color().has_alpha() { DynamicImage::ImageRgba8(image.into_rgba8()) } else { DynamicImage::ImageRgb8(image.into_rgb8()) }
-}
-
-fn resize(image: &DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
+/// Scales with Lanczos; alpha is taken into account.
+pub fn resize(image: &DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
     if (image.width(), image.height()) == (width, height) {
         return image.clone();
     }
@@ -262,17 +196,6 @@ fn on_white(image: &DynamicImage) -> RgbImage {
         *to = image::Rgb([mix(0), mix(1), mix(2)]);
     }
     flat
-}
-
-/// ThumbHash and mean colour, from a view of at most 100 pixels a side.
-fn glance(image: &DynamicImage) -> (String, String) {
-    let longest = image.width().max(image.height()).max(1);
-    let side = |side: u32| (side * 100 / longest.max(100)).clamp(1, 100);
-    let small = resize(image, (side(image.width()), side(image.height()))).to_rgba8();
-    let hash = thumbhash::rgba_to_thumb_hash(small.width() as usize, small.height() as usize, small.as_raw());
-    let count = u64::from(small.width()) * u64::from(small.height());
-    let mean = |channel: usize| small.pixels().map(|pixel| u64::from(pixel[channel])).sum::<u64>() / count.max(1);
-    (BASE64_STANDARD.encode(hash), format!("#{:02x}{:02x}{:02x}", mean(0), mean(1), mean(2)))
 }
 
 #[cfg(test)]

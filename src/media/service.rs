@@ -7,14 +7,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    model::{AttachedPhoto, AttachmentPatch, MediaStatus, NewAttachment, Photo, Sniffed, advice, sniff},
-    pipeline::{self, Refusal},
+    decode::{self, Refusal},
+    model::{AttachedPhoto, AttachmentPatch, MediaStatus, NewAttachment, Photo, SimilarPhoto, Sniffed, advice, sniff},
     store::{self, asset},
 };
 use crate::{
     app::App,
     catalogue::model::check_range,
-    fault::{Fault, INVALID, Outcome, UNSUPPORTED_MEDIA, say},
+    fault::{Fault, INVALID, Outcome, UNAVAILABLE, UNSUPPORTED_MEDIA, say},
     http::work::Work,
     identity::policy::{EditProduct, Permit},
     platform::{
@@ -45,18 +45,35 @@ pub fn original_key(asset: Uuid) -> String {
 /// Checks content and size of a received file before anything of it is decoded or stored.
 pub async fn check(file: &Path) -> Outcome<&'static str> {
     let bytes = tokio::fs::read(file).await.map_err(Fault::unavailable)?;
-    let format = match sniff(&bytes[..bytes.len().min(512)]) {
-        Sniffed::Image(format) => format,
+    let mime = match sniff(&bytes[..bytes.len().min(512)]) {
+        Sniffed::Image(mime) => mime,
         Sniffed::Refused(kind) => return Err(Fault::new(&UNSUPPORTED_MEDIA).with("kind", kind.into()).detail(advice(kind))),
         Sniffed::Unknown => return Err(Fault::new(&UNSUPPORTED_MEDIA).detail(advice(""))),
     };
-    pipeline::probe(&bytes).map_err(refused)?;
-    Ok(format.to_mime_type())
+    // A panic of a decoder is the photo's fault.
+    let probed = tokio::task::spawn_blocking(move || decode::probe(&bytes)).await.unwrap_or(Err(Refusal::Damaged));
+    probed.map_err(refused)?;
+    Ok(mime)
+}
+
+/// Asks to come back later while too many photos wait: a queue that only grows helps nobody.
+pub async fn check_queue(app: &App) -> Outcome<()> {
+    let depth = jobs::depth(app.database.reader(), JobKind::ProcessMedia).await?;
+    if depth < app.config.image_queue {
+        return Ok(());
+    }
+    let detail = say(
+        format!("{depth} foto masih menunggu diproses; coba lagi sebentar lagi."),
+        format!("{depth} photos are waiting to be processed; try again in a moment."),
+    );
+    Err(Fault::new(&UNAVAILABLE).retry_after(30).detail(detail))
 }
 
 fn refused(refusal: Refusal) -> Fault {
     let detail = match refusal {
-        Refusal::TooManyPixels => say("Foto terlalu besar: paling banyak 50 megapiksel.", "The photo is too large: at most 50 megapixels."),
+        Refusal::TooManyPixels => {
+            say("Foto terlalu besar: paling banyak 50 megapiksel, HEIC 26.", "The photo is too large: at most 50 megapixels, HEIC 26.")
+        }
         _ => say("Berkas rusak atau bukan foto.", "The file is damaged or no photo."),
     };
     Fault::new(&INVALID).with("reason", refusal.code().into()).detail(detail)
@@ -92,6 +109,8 @@ pub async fn record(work: &Work, permit: &Permit<EditProduct>, received: &Receiv
             failure_code: None,
             placeholder: None,
             dominant_color: None,
+            quality: None,
+            original_kept: 1,
             created_at: now(),
             updated_at: now(),
         };
@@ -107,6 +126,11 @@ pub async fn record(work: &Work, permit: &Permit<EditProduct>, received: &Receiv
 /// The photos of a product, in order.
 pub async fn attached(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<AttachedPhoto>> {
     store::attached(connection, product).await
+}
+
+/// Photos of other SMEs that look like those of a product, the nearest first.
+pub async fn similar_to_product(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<SimilarPhoto>> {
+    store::similar_to_product(connection, product).await
 }
 
 /// Attaches a photo of `sme` to its product; the first is the primary one.

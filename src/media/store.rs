@@ -3,7 +3,7 @@
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel};
 use uuid::Uuid;
 
-use super::model::{AttachedPhoto, Format, MediaStatus, Photo, Rendition};
+use super::model::{AttachedPhoto, Format, MediaStatus, Photo, Rendition, SimilarPhoto, advise};
 use crate::{
     fault::{Fault, Outcome},
     platform::{clock::now, database::sql},
@@ -31,6 +31,9 @@ pub mod asset {
         pub failure_code: Option<String>,
         pub placeholder: Option<String>,
         pub dominant_color: Option<String>,
+        #[sea_orm(column_type = "JsonBinary", nullable)]
+        pub quality: Option<Json>,
+        pub original_kept: i64,
         pub created_at: DateTimeUtc,
         pub updated_at: DateTimeUtc,
     }
@@ -39,6 +42,51 @@ pub mod asset {
     pub enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub mod upload {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "media_uploads")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub sme_id: Uuid,
+        pub mime: String,
+        pub bytes: i64,
+        pub sha256: String,
+        /// The photo it became.
+        pub media_id: Option<Uuid>,
+        pub expires_at: DateTimeUtc,
+        pub created_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub async fn upload(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<upload::Model> {
+    upload::Entity::find_by_id(id).one(connection).await?.ok_or_else(Fault::not_found)
+}
+
+pub async fn insert_upload(connection: &impl ConnectionTrait, upload: upload::Model) -> Outcome<()> {
+    upload.into_active_model().insert(connection).await?;
+    Ok(())
+}
+
+/// Notes which photo an upload became.
+pub async fn complete_upload(connection: &impl ConnectionTrait, id: Uuid, media: Uuid) -> Outcome<()> {
+    let text = "update media_uploads set media_id = ? where id = ?";
+    connection.execute_raw(sql(connection, text, [media.into(), id.into()])).await?;
+    Ok(())
+}
+
+pub async fn forget_upload(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<()> {
+    connection.execute_raw(sql(connection, "delete from media_uploads where id = ?", [id.into()])).await?;
+    Ok(())
 }
 
 pub async fn insert(connection: &impl ConnectionTrait, asset: asset::Model) -> Outcome<()> {
@@ -73,6 +121,7 @@ struct PhotoRow {
     height: Option<i64>,
     placeholder: Option<String>,
     dominant_color: Option<String>,
+    quality: Option<serde_json::Value>,
     format: Option<Format>,
     r_width: Option<i64>,
     r_height: Option<i64>,
@@ -92,8 +141,11 @@ impl PhotoRow {
     }
 
     fn photo(self) -> Photo {
+        let quality = self.quality.and_then(|quality| serde_json::from_value(quality).ok());
+        let measured = self.width.zip(self.height).zip(quality);
         Photo {
             renditions: Vec::new(),
+            advice: measured.map(|((width, height), quality)| advise(width, height, quality)).unwrap_or_default(),
             id: self.id,
             status: self.status,
             failure: self.failure_code,
@@ -105,7 +157,7 @@ impl PhotoRow {
     }
 }
 
-const PHOTO: &str = "a.id, a.status, a.failure_code, a.width, a.height, a.placeholder, a.dominant_color, r.format, \
+const PHOTO: &str = "a.id, a.status, a.failure_code, a.width, a.height, a.placeholder, a.dominant_color, a.quality, r.format, \
                      r.width as r_width, r.height as r_height, r.bytes as r_bytes, r.object_key";
 
 /// A photo with its renditions, in one statement.
@@ -234,8 +286,54 @@ pub async fn replace_renditions(connection: &impl ConnectionTrait, asset: Uuid, 
     Ok(())
 }
 
+/// Bits of a band of a fingerprint.
+const BAND: u32 = 16;
+/// Photos that differ in more bits are not called similar.
+const MOST_DISTANCE: u32 = 8;
+
+/// Records by what copies of an asset are recognised, in place of what was known.
+pub async fn replace_fingerprint(connection: &impl ConnectionTrait, asset: Uuid, fingerprint: Option<u64>) -> Outcome<()> {
+    connection.execute_raw(sql(connection, "delete from media_fingerprints where asset_id = ?", [asset.into()])).await?;
+    let Some(fingerprint) = fingerprint else { return Ok(()) };
+    for band in 0..64 / BAND {
+        let bits = (fingerprint >> (band * BAND)) & 0xffff;
+        let text = "insert into media_fingerprints (asset_id, band, bits, fingerprint) values (?, ?, ?, ?)";
+        let values = [asset.into(), i64::from(band).into(), (bits as i64).into(), fingerprint.cast_signed().into()];
+        connection.execute_raw(sql(connection, text, values)).await?;
+    }
+    Ok(())
+}
+
+/// Photos of other SMEs that look like those of a product, the nearest first, in one statement.
+pub async fn similar_to_product(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<SimilarPhoto>> {
+    let text = "select distinct i.asset_id as media_id, a.sha256, f.fingerprint, b.id as other_media_id, b.sha256 as other_sha256, \
+                g.fingerprint as other_fingerprint, s.id as other_sme_id, s.brand_name as other_brand_name from product_images i \
+                join media_assets a on a.id = i.asset_id join media_fingerprints f on f.asset_id = i.asset_id \
+                join media_fingerprints g on g.band = f.band and g.bits = f.bits join media_assets b on b.id = g.asset_id \
+                join smes s on s.id = b.owner_sme_id \
+                where i.product_id = ? and b.owner_sme_id <> a.owner_sme_id and b.status = 'ready' limit 500";
+    let mut found = Vec::new();
+    for row in connection.query_all_raw(sql(connection, text, [product.into()])).await? {
+        let bits = |name| row.try_get::<i64>("", name).map(i64::cast_unsigned);
+        let distance = (bits("fingerprint")? ^ bits("other_fingerprint")?).count_ones();
+        if distance <= MOST_DISTANCE {
+            found.push(SimilarPhoto {
+                media_id: row.try_get("", "media_id")?,
+                other_media_id: row.try_get("", "other_media_id")?,
+                other_sme_id: row.try_get("", "other_sme_id")?,
+                other_brand_name: row.try_get("", "other_brand_name")?,
+                is_identical: row.try_get::<String>("", "sha256")? == row.try_get::<String>("", "other_sha256")?,
+                distance,
+            });
+        }
+    }
+    found.sort_unstable_by_key(|photo| (photo.distance, photo.other_media_id));
+    Ok(found)
+}
+
 /// Forgets an asset and its renditions.
 pub async fn forget(connection: &impl ConnectionTrait, asset: Uuid) -> Outcome<()> {
+    replace_fingerprint(connection, asset, None).await?;
     connection.execute_raw(sql(connection, "delete from media_renditions where asset_id = ?", [asset.into()])).await?;
     connection.execute_raw(sql(connection, "delete from media_assets where id = ?", [asset.into()])).await?;
     Ok(())
@@ -243,7 +341,8 @@ pub async fn forget(connection: &impl ConnectionTrait, asset: Uuid) -> Outcome<(
 
 /// Every key that the database knows, with its asset.
 pub async fn known_keys(connection: &impl ConnectionTrait) -> Outcome<Vec<(String, Uuid)>> {
-    let text = "select original_key as object_key, id as asset_id from media_assets union all select object_key, asset_id from media_renditions";
+    let text = "select original_key as object_key, id as asset_id from media_assets where original_kept = 1 \
+                union all select object_key, asset_id from media_renditions";
     let rows = connection.query_all_raw(sql(connection, text, [])).await?;
     Ok(rows.iter().map(|row| Ok((row.try_get("", "object_key")?, row.try_get("", "asset_id")?))).collect::<Result<_, sea_orm::DbErr>>()?)
 }

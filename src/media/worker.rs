@@ -6,10 +6,13 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
+    decode::Refusal,
+    isolation::Crash,
     model::{Format, MediaStatus},
-    pipeline::{self, Processed, Refusal},
+    pipeline::Processed,
     service::original_key,
     store::{self, NewRendition},
+    uploads,
 };
 use crate::{
     app::App,
@@ -24,6 +27,8 @@ use crate::{
 
 /// How often a worker looks for jobs that nobody announced, such as retries.
 const POLL: Duration = Duration::from_secs(2);
+/// A photo that made its worker crash so many times is damaged; fewer times may be bad luck.
+const MOST_CRASHES: i64 = 3;
 
 /// Runs until the task is aborted.
 pub async fn run(app: App) {
@@ -47,8 +52,10 @@ pub async fn run(app: App) {
 
 async fn work_on(app: &App, job: &Job) {
     let result = match JobKind::from_name(&job.kind) {
-        Some(JobKind::ProcessMedia) => process(app, job.subject_id).await,
+        Some(JobKind::ProcessMedia) => process(app, job).await,
         Some(JobKind::DeleteMedia) => delete(app, job.subject_id).await,
+        Some(JobKind::DiscardOriginal) => app.bucket.delete(&original_key(job.subject_id)).await.map_err(Fault::from),
+        Some(JobKind::ExpireUpload) => uploads::expire(app, job.subject_id).await,
         None => Err(Fault::internal(anyhow::anyhow!("unknown kind of job `{}`", job.kind))),
     };
     let ended = match result {
@@ -69,7 +76,8 @@ async fn work_on(app: &App, job: &Job) {
 }
 
 /// Makes the renditions of an asset. Doing it twice gives the same objects.
-async fn process(app: &App, id: Uuid) -> Outcome<()> {
+async fn process(app: &App, job: &Job) -> Outcome<()> {
+    let id = job.subject_id;
     let Some(asset) = store::by_id(app.database.reader(), id).await? else { return Ok(()) };
     if asset.status != MediaStatus::Processing {
         return Ok(());
@@ -80,11 +88,15 @@ async fn process(app: &App, id: Uuid) -> Outcome<()> {
         Err(error) => return Err(error.into()),
     };
     // On all processors: a photo alone is ready soonest, and several share them fairly.
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let processed = tokio::task::spawn_blocking(move || pipeline::process(&original, threads)).await;
-    // A panic of a decoder is the photo's fault: trying again would panic again.
-    let processed = processed.unwrap_or(Err(Refusal::Damaged));
-    end(app, id, processed).await
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(64) as u8;
+    match app.image_workers.process(&original, threads).await {
+        Ok(finished) => end(app, id, finished.processed).await,
+        Err(crash) if !matches!(crash, Crash::NotStarted(_)) && job.attempts >= MOST_CRASHES => {
+            tracing::warn!(media = %id, %crash, "given up");
+            end(app, id, Err(Refusal::Damaged)).await
+        }
+        Err(crash) => Err(Fault::unavailable(crash)),
+    }
 }
 
 async fn end(app: &App, id: Uuid, processed: Result<Processed, Refusal>) -> Outcome<()> {
@@ -99,13 +111,20 @@ async fn end(app: &App, id: Uuid, processed: Result<Processed, Refusal>) -> Outc
     }
     let work = Work::begin(app, "media-job").await?;
     let Some(mut asset) = store::by_id(work.db(), id).await? else { return Ok(()) };
+    let fingerprint = processed.as_ref().ok().and_then(|processed| processed.look.fingerprint);
+    store::replace_fingerprint(work.db(), id, fingerprint).await?;
     match processed {
         Ok(processed) => {
             asset.status = MediaStatus::Ready;
             asset.width = Some(i64::from(processed.width));
             asset.height = Some(i64::from(processed.height));
-            asset.placeholder = Some(processed.placeholder);
-            asset.dominant_color = Some(processed.dominant_color);
+            asset.placeholder = Some(processed.look.placeholder);
+            asset.dominant_color = Some(processed.look.dominant_color);
+            asset.quality = Some(serde_json::to_value(processed.look.quality).map_err(Fault::internal)?);
+            if !app.config.keep_originals {
+                asset.original_kept = 0;
+                work.enqueue(JobKind::DiscardOriginal, id).await?;
+            }
         }
         Err(refusal) => {
             asset.status = MediaStatus::Failed;

@@ -24,6 +24,10 @@ pub enum JobKind {
     ProcessMedia,
     /// Remove a media asset with its objects.
     DeleteMedia,
+    /// Remove the original of a media asset whose renditions are made.
+    DiscardOriginal,
+    /// Remove an upload to the bucket, completed or not.
+    ExpireUpload,
 }
 
 impl JobKind {
@@ -31,11 +35,13 @@ impl JobKind {
         match self {
             Self::ProcessMedia => "process_media",
             Self::DeleteMedia => "delete_media",
+            Self::DiscardOriginal => "discard_original",
+            Self::ExpireUpload => "expire_upload",
         }
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::ProcessMedia, Self::DeleteMedia].into_iter().find(|kind| kind.name() == name)
+        [Self::ProcessMedia, Self::DeleteMedia, Self::DiscardOriginal, Self::ExpireUpload].into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -72,6 +78,13 @@ pub async fn exists(connection: &impl ConnectionTrait, kind: JobKind, subject: U
     Ok(connection.query_one_raw(sql(connection, text, [kind.name().into(), subject.into()])).await?.is_some())
 }
 
+/// How many pieces of such work wait or are being done.
+pub async fn depth(connection: &impl ConnectionTrait, kind: JobKind) -> Result<i64, DbErr> {
+    let text = "select count(*) as depth from jobs where kind = ? and dead = 0";
+    let row = connection.query_one_raw(sql(connection, text, [kind.name().into()])).await?;
+    row.map_or(Ok(0), |row| row.try_get("", "depth"))
+}
+
 /// Takes the job that has been due longest, if any.
 pub async fn claim(database: &Database) -> Result<Option<Job>, DbErr> {
     let work = database.begin().await?;
@@ -106,10 +119,11 @@ pub async fn failed(database: &Database, job: &Job, error: &str) -> Result<bool,
     Ok(dead)
 }
 
-/// Returns the leases of a previous process and makes its waiting jobs due. Only where one process owns the database (SQLite).
+/// Returns the leases of a previous process and makes due what waits for another try, or for a request that died with
+/// it. Only where one process owns the database (SQLite).
 pub async fn release_leases(database: &Database) -> Result<(), DbErr> {
     let work = database.begin().await?;
-    let text = "update jobs set locked_until = null, run_at = ? where run_at > ? or locked_until is not null";
-    work.execute_raw(sql(&work, text, [now().into(), now().into()])).await?;
+    let text = "update jobs set locked_until = null, run_at = ? where attempts > 0 or locked_until is not null or kind = ?";
+    work.execute_raw(sql(&work, text, [now().into(), JobKind::DeleteMedia.name().into()])).await?;
     work.commit().await
 }

@@ -72,7 +72,10 @@ const MAY: &[(&str, &str)] = &[
     ("edit_image", "os"),
     ("detach_image", "os"),
     ("list_product_audit", "ofca"),
+    ("list_similar_photos", "fca"),
     ("upload_photo", "os"),
+    ("begin_upload", "os"),
+    ("complete_upload", "os"),
     ("get_photo", "osfca"),
     ("delete_photo", "os"),
     ("list_exhibitions", "mosxfca"),
@@ -126,6 +129,10 @@ const ONLY_REFUSALS: &[&str] = &[
     "remove_lineup_item",
     "get_public_sme",
 ];
+
+fn upload_of(sme: &str) -> Value {
+    json!({ "sme_id": sme, "content_type": "image/jpeg", "bytes": 5, "sha256": "0".repeat(64) })
+}
 
 struct Operation {
     id: String,
@@ -185,12 +192,13 @@ on_both! {
         town.coordinator.post(&format!("/v1/exhibitions/{exhibition}/exhibitors"), json!({ "sme_id": town.sme })).await.expect(201);
         let item = json!({ "sme_id": town.sme, "variant_id": product.text("/variants/0/id"), "units_planned": 5 });
         let item = town.owner.post(&format!("/v1/exhibitions/{exhibition}/lineup"), item).await.expect(201);
+        let upload = town.owner.post("/v1/uploads", upload_of(&town.sme)).await.expect(201);
         let nowhere = uuid::Uuid::now_v7().to_string();
         let targets: BTreeMap<&str, String> = BTreeMap::from([
             ("{sme_id}", town.sme.clone()), ("{agency_id}", town.agency.clone()), ("{product_id}", product.text("/id")),
             ("{variant_id}", product.text("/variants/0/id")), ("{image_id}", product.text("/images/0/id")), ("{material_id}", nowhere.clone()),
             ("{media_id}", product.text("/images/0/photo/id")), ("{exhibition_id}", exhibition), ("{item_id}", item.text("/id")),
-            ("{invitation_id}", open.text("/id")), ("{session_id}", nowhere.clone()), ("{user_id}", nowhere),
+            ("{upload_id}", upload.text("/id")), ("{invitation_id}", open.text("/id")), ("{session_id}", nowhere.clone()), ("{user_id}", nowhere),
             ("{sme}", "dodol-cisadane".into()), ("{handle}", "dodol".into()), ("{slug}", "pameran".into()),
         ]);
         let member = world.newcomer("nobody", false).await;
@@ -213,6 +221,7 @@ on_both! {
                         path = format!("{path}?sme_id={}", town.sme);
                     }
                     let body = match operation.id.as_str() {
+                        "begin_upload" => upload_of(&town.sme),
                         "create_product" => town.dodol("Dodol izin"),
                         "create_exhibition" => json!({ "agency_id": town.agency, "title": { "id": "" }, "city": "x", "province_code": "ID-BA", "dates": { "precision": "unknown" }, "time_zone": "Asia/Jakarta" }),
                         "add_lineup_item" => json!({ "sme_id": town.sme, "variant_id": uuid::Uuid::now_v7(), "units_planned": 1 }),

@@ -103,10 +103,17 @@ on_both! {
         assert_eq!(again.text("/id"), upload.text("/id"));
     }
 
+    async fn an_iphone_photo_in_heic_becomes_ready(world: World) {
+        let town = world.town().await;
+        let upload = town.owner.upload(&town.sme, fixture("iphone.heic")).await.expect(202);
+        let photo = town.owner.settled_photo(&upload.text("/id")).await;
+        assert_eq!((photo.text("/status"), photo.body["width"].clone(), photo.body["height"].clone()), ("ready".into(), json!(600), json!(400)));
+    }
+
     async fn what_is_no_photo_is_refused_with_advice(world: World) {
         let town = world.town().await;
         for (name, status, words) in [
-            ("iphone.heic", 415, "Most Compatible"), ("small.avif", 415, "JPEG"), ("script.svg", 415, "JPEG"), ("text-named.jpg", 415, "JPEG"),
+            ("small.avif", 415, "JPEG"), ("script.svg", 415, "JPEG"), ("text-named.jpg", 415, "JPEG"),
             ("empty.jpg", 415, "JPEG"), ("bomb-pixels.png", 422, "megapixels"), ("lying-dimensions.jpg", 422, "megapixels"),
         ] {
             let answer = town.owner.upload(&town.sme, fixture(name)).await.expect(status);
@@ -154,6 +161,64 @@ on_both! {
         assert!(fsck::run(&world.app, false).await.unwrap().is_clean());
     }
 
+    async fn a_small_dark_or_blurred_photo_is_taken_with_advice_in_both_languages(world: World) {
+        let town = world.town().await;
+        let codes = async |bytes: Vec<u8>| {
+            let id = town.owner.upload(&town.sme, bytes).await.expect(202).text("/id");
+            let photo = town.owner.settled_photo(&id).await;
+            assert_eq!(photo.text("/status"), "ready");
+            photo.body["advice"].as_array().unwrap().clone()
+        };
+        assert!(codes(fixture("phone-12mp-orientation-6-gps.jpg")).await.is_empty(), "a good one");
+        let photo = image::load_from_memory(&fixture("photo-progressive.jpg")).unwrap().to_rgb8();
+        let jpeg = |picture: image::RgbImage| {
+            let mut bytes = std::io::Cursor::new(Vec::new());
+            picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+            bytes.into_inner()
+        };
+        let mut dark = photo.clone();
+        dark.iter_mut().for_each(|value| *value /= 5);
+        let advice = codes(jpeg(dark)).await;
+        let dark = advice.iter().find(|advice| advice["code"] == "too_dark").unwrap();
+        assert!(dark["measured"].as_i64().unwrap() < 20 && dark["message"]["id"].as_str().unwrap().contains("gelap"), "{advice:?}");
+        let advice = codes(jpeg(image::imageops::fast_blur(&photo, 6.0))).await;
+        assert_eq!(advice.iter().map(|advice| &advice["code"]).collect::<Vec<_>>(), ["blurred"]);
+        let advice = codes(small_photo()).await;
+        assert_eq!((&advice[0]["code"], &advice[0]["measured"], &advice[0]["wanted"]), (&json!("too_small"), &json!(700), &json!(1200)));
+        assert!(advice[0]["message"]["en"].as_str().unwrap().contains("700 × 500"));
+    }
+
+    async fn a_reviewer_is_warned_of_a_photo_that_another_sme_has_shown(world: World) {
+        let town = world.town().await;
+        let original = fixture("photo-progressive.jpg");
+        let photo = town.owner.upload(&town.sme, original.clone()).await.expect(202).text("/id");
+        town.owner.settled_photo(&photo).await;
+        let other = world.newcomer("other", false).await;
+        let sme = town.new_sme(&other, "Peniru").await;
+        let mut body = town.dodol("Dodol");
+        body["sme_id"] = json!(sme);
+        let product = other.post("/v1/products", body).await.expect(201).text("/id");
+        // Scaled, brightened, compressed again: another file with the same picture.
+        let copy = image::load_from_memory(&original).unwrap().resize(900, 900, image::imageops::FilterType::Triangle).brighten(9);
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        copy.to_rgb8().write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+        for (bytes, alt) in [(bytes.into_inner(), "tiruan"), (original, "sama"), (fixture("phone-12mp-orientation-6-gps.jpg"), "lain")] {
+            let media = other.upload(&sme, bytes).await.expect(202).text("/id");
+            other.settled_photo(&media).await;
+            other.post(&format!("/v1/products/{product}/images"), json!({ "media_id": media, "alt": { "id": alt } })).await.expect(201);
+        }
+        let path = format!("/v1/products/{product}/similar-photos");
+        let before = world.app.database.statements();
+        let similar = town.officer.get(&path).await.expect(200);
+        assert!(world.app.database.statements() - before <= 6, "the number of photos does not matter");
+        let found = similar.body["data"].as_array().unwrap();
+        let summary: Vec<_> = found.iter().map(|row| (row["is_identical"] == true, row["other_brand_name"].as_str().unwrap())).collect();
+        assert_eq!(summary.len(), 2, "{found:#?}");
+        assert!(summary.contains(&(true, "Dodol Cisadane")) && summary.contains(&(false, "Dodol Cisadane")), "{found:#?}");
+        assert!(found.iter().all(|row| row["distance"].as_i64().unwrap() <= 3 && row["other_media_id"] == json!(photo)), "{found:#?}");
+        other.get(&path).await.expect(403);
+    }
+
     async fn a_photo_of_another_sme_can_not_be_attached(world: World) {
         let town = world.town().await;
         let media = town.ready_photo().await;
@@ -182,4 +247,42 @@ on_both! {
         }
         panic!("the half upload is still there");
     }
+}
+
+async fn settings_of_photos(engine: Engine) {
+    let world = World::start(engine, |config| {
+        config.keep_originals = false;
+        config.image_queue = 2;
+    })
+    .await;
+    let town = world.town().await;
+    let media = town.ready_photo().await;
+    for _ in 0..200 {
+        if world.app.bucket.list("originals/", None).await.unwrap().0.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(world.app.bucket.list("originals/", None).await.unwrap().0.is_empty(), "the original is discarded");
+    assert!(fsck::run(&world.app, false).await.unwrap().is_clean());
+    assert_eq!(town.owner.get(&format!("/v1/media/{media}")).await.text("/status"), "ready");
+    let wait = world.app.database.begin().await.unwrap();
+    for _ in 0..2 {
+        jobs::enqueue_later(&wait, jobs::JobKind::ProcessMedia, uuid::Uuid::now_v7(), chrono::Duration::hours(1)).await.unwrap();
+    }
+    wait.commit().await.unwrap();
+    let refused = town.owner.upload(&town.sme, fixture("photo-progressive.jpg")).await.expect(503);
+    assert_eq!((refused.header("retry-after"), refused.text("/code")), ("30".into(), "unavailable".into()));
+    world.execute("delete from jobs", vec![]).await.unwrap();
+    town.owner.upload(&town.sme, fixture("photo-progressive.jpg")).await.expect(202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn originals_are_discarded_and_a_long_queue_refuses_politely_where_the_office_says_so_on_sqlite() {
+    settings_of_photos(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn originals_are_discarded_and_a_long_queue_refuses_politely_where_the_office_says_so_on_postgresql() {
+    settings_of_photos(Engine::Postgresql).await;
 }

@@ -122,6 +122,7 @@ impl World {
             overrides.push(("database_url", new_postgres_database().await));
         }
         let mut config = Config::load(None, &overrides).unwrap();
+        config.image_worker = Some(env!("CARGO_BIN_EXE_etalase").into());
         change(&mut config);
         let app = App::start(config).await.unwrap();
         reference::seed(&app).await.unwrap();

@@ -5,7 +5,11 @@ mod embedded;
 use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
-use reqwest::header::CONTENT_LENGTH;
+use futures_util::{Stream, TryStreamExt};
+use poem::http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use s3::{Bucket as S3Bucket, BucketConfiguration, Region, creds::Credentials, error::S3Error};
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
@@ -54,10 +58,18 @@ impl From<BucketError> for Fault {
     }
 }
 
+/// The address is left out: it is signed.
+fn unreachable(error: reqwest::Error) -> BucketError {
+    BucketError::Unavailable(error.without_url().to_string())
+}
+
 #[derive(Clone)]
 pub struct Bucket {
     s3: Box<S3Bucket>,
     http: reqwest::Client,
+    endpoint: String,
+    /// Where clients reach it.
+    public_endpoint: Option<String>,
 }
 
 impl Bucket {
@@ -71,11 +83,15 @@ impl Bucket {
                 config.bucket_secret_key.clone().unwrap_or_default(),
             ),
         };
-        let region = Region::Custom { region: config.bucket_region.clone(), endpoint };
+        let public_endpoint = match embedded {
+            Some(_) => config.public_url.as_ref().map(|_| config.public_url()),
+            None => config.bucket_public_endpoint.clone().or_else(|| Some(endpoint.clone())),
+        };
+        let region = Region::Custom { region: config.bucket_region.clone(), endpoint: endpoint.clone() };
         let credentials = Credentials::new(Some(&access), Some(&secret), None, None, None)?;
         let mut s3 = S3Bucket::new(&config.bucket_name, region, credentials)?.with_path_style();
         s3.set_request_timeout(Some(TIMEOUT));
-        Ok(Self { s3, http: reqwest::Client::builder().timeout(TIMEOUT).build()? })
+        Ok(Self { s3, http: reqwest::Client::builder().timeout(TIMEOUT).build()?, endpoint, public_endpoint })
     }
 
     /// Creates the bucket unless it is there.
@@ -105,12 +121,61 @@ impl Bucket {
         let file = File::open(file).await.map_err(|error| BucketError::Refused(error.to_string()))?;
         let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(file, 256 * 1024));
         let sent = self.http.put(url).header(CONTENT_LENGTH, length).body(body).send().await;
-        let response = sent.map_err(|error| BucketError::Unavailable(error.without_url().to_string()))?;
+        let response = sent.map_err(unreachable)?;
         if response.status().is_success() {
             return Ok(());
         }
         let status = response.status().as_u16();
         Err(BucketError::from_status(status, response.text().await.unwrap_or_default()))
+    }
+
+    /// The address under which a client may put an object of this type and length, for some time. The embedded bucket is
+    /// reached through the service itself, at `host` unless the service knows its public address.
+    pub async fn sign_put(
+        &self,
+        host: Option<&str>,
+        key: &str,
+        time: chrono::Duration,
+        content_type: &str,
+        bytes: i64,
+    ) -> Result<String, BucketError> {
+        let endpoint = match (&self.public_endpoint, host) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(host)) => format!("http://{host}"),
+            (None, None) => return Err(BucketError::Refused("no address to sign".into())),
+        };
+        let Region::Custom { region, .. } = self.s3.region() else { return Err(BucketError::Refused("no region".into())) };
+        let mut signer = self.s3.clone();
+        signer.region = Region::Custom { region, endpoint };
+        let refused = |error: reqwest::header::InvalidHeaderValue| BucketError::Refused(error.to_string());
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).map_err(refused)?);
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+        Ok(signer.presign_put(key, u32::try_from(time.num_seconds()).unwrap_or(0), Some(headers), None).await?)
+    }
+
+    /// Passes a signed put on to the store as it came; the store's answer.
+    pub async fn pass_put<E: std::error::Error + Send + Sync + 'static>(
+        &self,
+        target: &str,
+        headers: HeaderMap,
+        body: impl Stream<Item = Result<Bytes, E>> + Send + Sync + 'static,
+    ) -> Result<(StatusCode, String), BucketError> {
+        let sent = self.http.put(format!("{}{target}", self.endpoint)).headers(headers).body(reqwest::Body::wrap_stream(body)).send().await;
+        let response = sent.map_err(unreachable)?;
+        let status = response.status();
+        Ok((status, response.text().await.map_err(unreachable)?))
+    }
+
+    /// An object as it arrives.
+    pub async fn get_stream(&self, key: &str) -> Result<impl Stream<Item = Result<Bytes, BucketError>> + use<>, BucketError> {
+        let url = self.s3.presign_get(key, 300, None).await?;
+        let response = self.http.get(url).send().await.map_err(unreachable)?;
+        match response.status() {
+            status if status.is_success() => Ok(response.bytes_stream().map_err(unreachable)),
+            StatusCode::NOT_FOUND => Err(BucketError::NotFound),
+            status => Err(BucketError::from_status(status.as_u16(), response.text().await.unwrap_or_default())),
+        }
     }
 
     pub async fn get(&self, key: &str) -> Result<Bytes, BucketError> {

@@ -1,0 +1,145 @@
+//! Reading what phones and attackers send: limits first, pixels second.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, metadata::Orientation};
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "heic")]
+use super::model::is_heic;
+use super::model::{MOST_PIXELS, MOST_SIDE};
+
+/// Memory that decoding one photo may take.
+const MOST_MEMORY: u64 = 512 * 1024 * 1024;
+/// Larger profiles are not believed.
+const MOST_PROFILE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Why a photo can't be used, as stored in `failure_code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    NotAnImage,
+    TooManyPixels,
+    Damaged,
+}
+
+impl Refusal {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotAnImage => "not_an_image",
+            Self::TooManyPixels => "too_many_pixels",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// Pixels, eight bits a channel, as stored: not turned, in the colours of `profile`.
+pub struct Decoded {
+    pub image: DynamicImage,
+    pub orientation: Orientation,
+    /// ICC; sRGB where absent.
+    pub profile: Option<Vec<u8>>,
+}
+
+/// Reads only the header: the pixel limits hold before anything is decoded.
+pub fn probe(bytes: &[u8]) -> Result<(u32, u32), Refusal> {
+    #[cfg(feature = "heic")]
+    if is_heic(bytes) {
+        return heic::probe(bytes);
+    }
+    let (width, height) = decoder(bytes)?.dimensions();
+    if width > MOST_SIDE || height > MOST_SIDE || u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(Refusal::TooManyPixels);
+    }
+    if width == 0 || height == 0 { Err(Refusal::Damaged) } else { Ok((width, height)) }
+}
+
+fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, Refusal> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| Refusal::NotAnImage)?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_MEMORY);
+    reader.limits(limits);
+    if reader.format().is_none() {
+        return Err(Refusal::NotAnImage);
+    }
+    reader.into_decoder().map_err(|error| match error {
+        image::ImageError::Limits(_) => Refusal::TooManyPixels,
+        _ => Refusal::Damaged,
+    })
+}
+
+/// Decodes within the limits. Takes up to seconds and hundreds of megabytes: see `isolation`.
+pub fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
+    probe(bytes)?;
+    if bytes.starts_with(b"\xff\xd8") && !jpeg_is_whole(bytes) {
+        return Err(Refusal::Damaged);
+    }
+    #[cfg(feature = "heic")]
+    if is_heic(bytes) {
+        return heic::decode(bytes);
+    }
+    let mut decoder = decoder(bytes)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = believable(decoder.icc_profile().ok().flatten());
+    let image = DynamicImage::from_decoder(decoder).map_err(|_| Refusal::Damaged)?;
+    Ok(Decoded { image: eight_bit(image), orientation, profile })
+}
+
+fn believable(profile: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    profile.filter(|profile| profile.len() <= MOST_PROFILE_BYTES)
+}
+
+/// Decoders fill what is missing with grey; a JPEG without its end marker is refused instead.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    bytes.windows(2).rev().any(|pair| pair == b"\xff\xd9") && {
+        // A thumbnail inside EXIF has an end marker too: the last one must follow the last scan.
+        let scan = bytes.windows(2).rposition(|pair| pair == b"\xff\xda");
+        let end = bytes.windows(2).rposition(|pair| pair == b"\xff\xd9");
+        scan.is_some_and(|scan| end.is_some_and(|end| end > scan))
+    }
+}
+
+fn eight_bit(image: DynamicImage) -> DynamicImage {
+    if image.color().has_alpha() { DynamicImage::ImageRgba8(image.into_rgba8()) } else { DynamicImage::ImageRgb8(image.into_rgb8()) }
+}
+
+/// HEIC, which iPhones send.
+#[cfg(feature = "heic")]
+mod heic {
+    use image::{DynamicImage, RgbImage, RgbaImage, metadata::Orientation};
+    use moxcms::ColorProfile;
+
+    use super::{Decoded, Refusal, believable};
+
+    /// The decoder holds planes of 32 bits: more pixels would not fit the worker's memory.
+    const MOST_PIXELS: u64 = 26_000_000;
+    /// `nclx` code of the primaries of Display P3 (ITU-T H.273, table 2).
+    const DISPLAY_P3: u16 = 12;
+
+    pub fn probe(bytes: &[u8]) -> Result<(u32, u32), Refusal> {
+        let info = heic_decoder::probe(bytes).map_err(|_| Refusal::Damaged)?;
+        // What is decoded is the coded size, whatever is cropped from it later.
+        let pixels = (info.coded_width as u64).saturating_mul(info.coded_height as u64);
+        if pixels > MOST_PIXELS {
+            return Err(Refusal::TooManyPixels);
+        }
+        let side = |side: usize| u32::try_from(side).map_err(|_| Refusal::TooManyPixels);
+        if info.width == 0 || info.height == 0 { Err(Refusal::Damaged) } else { Ok((side(info.width)?, side(info.height)?)) }
+    }
+
+    /// Upright already: the container says how, and the decoder turns.
+    pub fn decode(bytes: &[u8]) -> Result<Decoded, Refusal> {
+        let mut decoded = heic_decoder::decode(bytes).map_err(|_| Refusal::Damaged)?;
+        let labelled = decoded.color_info.is_some_and(|info| info.color_primaries == DISPLAY_P3);
+        let profile = decoded.metadata.icc_profile.take().or_else(|| labelled.then(|| ColorProfile::new_display_p3().encode().ok()).flatten());
+        let (width, height) = (decoded.width as u32, decoded.height as u32);
+        let image = if decoded.alpha.is_some() {
+            let pixels = decoded.to_rgba8().map_err(|_| Refusal::Damaged)?;
+            RgbaImage::from_raw(width, height, pixels.data).map(DynamicImage::ImageRgba8)
+        } else {
+            let pixels = decoded.to_rgb8().map_err(|_| Refusal::Damaged)?;
+            RgbImage::from_raw(width, height, pixels.data).map(DynamicImage::ImageRgb8)
+        };
+        let image = image.ok_or(Refusal::Damaged)?;
+        Ok(Decoded { image, orientation: Orientation::NoTransforms, profile: believable(profile) })
+    }
+}

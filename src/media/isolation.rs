@@ -1,0 +1,204 @@
+//! Photos are decoded in processes of their own, under limits: a decoder that crashes, hangs or eats memory
+//! takes its process down, never the service.
+//!
+//! A process serves one photo at a time, over its standard input and output, for as long as it behaves:
+//!
+//! ```text
+//! ──▶  length u32 · threads u8 · the photo
+//! ◀──  length u32 · JSON of `Answer` · the bytes of each rendition
+//! ```
+
+use std::{
+    io::{self, Read, Write},
+    panic,
+    path::PathBuf,
+    process::Stdio,
+    sync::Mutex,
+    time::Duration,
+};
+
+use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+use super::{
+    decode::Refusal,
+    model::MOST_BYTES,
+    pipeline::{self, Processed},
+};
+
+/// Name of the subcommand that runs [`serve`].
+pub const SUBCOMMAND: &str = "image-worker";
+/// Address space of a worker: several times what any photo within the limits takes.
+const MOST_ADDRESS_SPACE: u64 = 1024 * 1024 * 1024;
+/// A photo that takes longer is given up; twenty times the slowest one within the limits.
+pub const LONGEST_JOB: Duration = Duration::from_secs(20);
+/// A worker ends after so many photos, so that a leak of a decoder stays small.
+const JOBS_PER_PROCESS: u32 = 500;
+/// A worker that claims more is not believed.
+const LONGEST_HEAD: u32 = 64 * 1024;
+const MOST_RENDITIONS: usize = 64;
+const MOST_RENDITION_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a worker answers.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    processed: Result<Processed, Refusal>,
+    /// Of the renditions, in order.
+    lengths: Vec<usize>,
+    peak_kib: u64,
+}
+
+/// What became of a photo.
+pub struct Finished {
+    pub processed: Result<Processed, Refusal>,
+    /// Most memory that the process has used since it began.
+    pub peak_kib: u64,
+}
+
+/// A worker did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Crash {
+    #[error("the image worker could not be started: {0}")]
+    NotStarted(io::Error),
+    #[error("the image worker died: {0}")]
+    Died(#[from] io::Error),
+    #[error("the image worker took longer than {0:?}")]
+    Hung(Duration),
+}
+
+struct Worker {
+    /// Killed when dropped.
+    _process: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    jobs: u32,
+}
+
+/// The processes that are idle; one is started when there is none.
+pub struct Workers {
+    program: PathBuf,
+    longest_job: Duration,
+    idle: Mutex<Vec<Worker>>,
+}
+
+impl Workers {
+    /// Workers of `program`, by default of this one.
+    pub fn new(program: Option<PathBuf>, longest_job: Duration) -> anyhow::Result<Self> {
+        let program = match program {
+            Some(program) => program,
+            // The running program, even after an upgrade has put another one in its place.
+            None if cfg!(target_os = "linux") => "/proc/self/exe".into(),
+            None => std::env::current_exe()?,
+        };
+        Ok(Self { program, longest_job, idle: Mutex::default() })
+    }
+
+    /// Makes the renditions of a photo, encoding on up to `threads` threads.
+    pub async fn process(&self, photo: &[u8], threads: u8) -> Result<Finished, Crash> {
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let mut worker = match idle {
+            Some(worker) => worker,
+            None => self.start().map_err(Crash::NotStarted)?,
+        };
+        let exchange = tokio::time::timeout(self.longest_job, worker.exchange(photo, threads)).await;
+        let finished = exchange.map_err(|_| Crash::Hung(self.longest_job))??;
+        worker.jobs += 1;
+        if worker.jobs < JOBS_PER_PROCESS
+            && let Ok(mut idle) = self.idle.lock()
+        {
+            idle.push(worker);
+        }
+        Ok(finished)
+    }
+
+    fn start(&self) -> io::Result<Worker> {
+        let mut command = Command::new(&self.program);
+        // No secret of the service is in its environment.
+        command.arg(SUBCOMMAND).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut process = command.spawn()?;
+        let pipes = process.stdin.take().zip(process.stdout.take());
+        let (input, output) = pipes.ok_or_else(|| io::Error::other("no pipes"))?;
+        Ok(Worker { _process: process, input, output, jobs: 0 })
+    }
+}
+
+impl Worker {
+    async fn exchange(&mut self, photo: &[u8], threads: u8) -> io::Result<Finished> {
+        self.input.write_u32(u32::try_from(photo.len()).map_err(io::Error::other)?).await?;
+        self.input.write_u8(threads).await?;
+        self.input.write_all(photo).await?;
+        self.input.flush().await?;
+        let length = self.output.read_u32().await?;
+        if length > LONGEST_HEAD {
+            return Err(io::Error::other("an answer too long"));
+        }
+        let mut head = vec![0; length as usize];
+        self.output.read_exact(&mut head).await?;
+        let Answer { mut processed, lengths, peak_kib } = serde_json::from_slice(&head)?;
+        if let Ok(processed) = &mut processed {
+            let renditions = &mut processed.renditions;
+            let total = lengths.iter().try_fold(0_usize, |total, length| total.checked_add(*length));
+            if lengths.len() != renditions.len() || renditions.len() > MOST_RENDITIONS || total.is_none_or(|total| total > MOST_RENDITION_BYTES) {
+                return Err(io::Error::other("an answer that contradicts itself"));
+            }
+            for (rendition, length) in renditions.iter_mut().zip(lengths) {
+                rendition.bytes = vec![0; length];
+                self.output.read_exact(&mut rendition.bytes).await?;
+            }
+        }
+        Ok(Finished { processed, peak_kib })
+    }
+}
+
+/// The other end: what the process of the subcommand does until its input ends.
+pub fn serve() -> anyhow::Result<()> {
+    confine()?;
+    // The answer says it; there is nobody to read a trace.
+    panic::set_hook(Box::new(|_| {}));
+    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
+    loop {
+        let mut head = [0; 5];
+        match input.read_exact(&mut head) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            read => read?,
+        }
+        let [a, b, c, d, threads] = head;
+        let length = u32::from_be_bytes([a, b, c, d]);
+        anyhow::ensure!(u64::from(length) <= MOST_BYTES, "a photo too long");
+        let mut photo = vec![0; length as usize];
+        input.read_exact(&mut photo)?;
+        // A panic of a decoder is the photo's fault.
+        let processed = panic::catch_unwind(move || pipeline::process(&photo, usize::from(threads))).unwrap_or(Err(Refusal::Damaged));
+        let lengths = processed.iter().flat_map(|processed| &processed.renditions).map(|rendition| rendition.bytes.len()).collect();
+        let answer = Answer { processed, lengths, peak_kib: peak_kib() };
+        let head = serde_json::to_vec(&answer)?;
+        output.write_all(&u32::try_from(head.len())?.to_be_bytes())?;
+        output.write_all(&head)?;
+        for rendition in answer.processed.iter().flat_map(|processed| &processed.renditions) {
+            output.write_all(&rendition.bytes)?;
+        }
+        output.flush()?;
+    }
+}
+
+/// Takes away from this process what decoding does not need, for good.
+fn confine() -> anyhow::Result<()> {
+    let limit = |most| Rlimit { current: Some(most), maximum: Some(most) };
+    for (resource, most) in [(Resource::As, MOST_ADDRESS_SPACE), (Resource::Core, 0), (Resource::Fsize, 0), (Resource::Nofile, 16)] {
+        setrlimit(resource, limit(most))?;
+    }
+    // Browsing goes before photos.
+    nice(5)?;
+    Ok(())
+}
+
+/// Most memory used so far (proc(5), VmHWM); 0 where the system does not say.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}

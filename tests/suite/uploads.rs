@@ -1,0 +1,121 @@
+//! Uploads straight to the bucket (row E1), as a phone app would send them.
+
+use chrono::Duration;
+use etalase::{media::fsck, platform::jobs};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::world::{Answer, Engine, Town, World, fixture, small_photo};
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn begin(town: &Town, content_type: &str, bytes: &[u8]) -> Answer {
+    let body = json!({ "sme_id": town.sme, "content_type": content_type, "bytes": bytes.len(), "sha256": sha256(bytes) });
+    town.owner.post("/v1/uploads", body).await
+}
+
+/// Sends `bytes` as the answer to [`begin`] says, with the given type.
+async fn send(world: &World, upload: &Answer, content_type: &str, bytes: Vec<u8>) -> u16 {
+    let request = world.client.put(upload.text("/url")).header("content-type", content_type);
+    request.body(bytes).send().await.unwrap().status().as_u16()
+}
+
+async fn complete(town: &Town, upload: &Answer) -> Answer {
+    town.owner.post_empty(&format!("/v1/uploads/{}/complete", upload.text("/id"))).await
+}
+
+on_both! {
+    async fn a_photo_sent_straight_to_the_bucket_becomes_ready_like_any_other(world: World) {
+        let town = world.town().await;
+        let photo = fixture("photo-progressive.jpg");
+        let upload = begin(&town, "image/jpeg", &photo).await.expect(201);
+        assert_eq!(upload.body["headers"], json!({ "Content-Type": "image/jpeg", "Content-Length": photo.len().to_string() }));
+        assert_eq!(complete(&town, &upload).await.expect(409).text("/reason"), "not_uploaded");
+        assert_eq!(send(&world, &upload, "image/jpeg", photo.clone()).await, 200);
+        let completed = complete(&town, &upload).await.expect(202);
+        assert_eq!(town.owner.settled_photo(&completed.text("/id")).await.text("/status"), "ready");
+        assert_eq!(complete(&town, &upload).await.expect(202).text("/id"), completed.text("/id"), "completing twice is completing once");
+        assert_eq!(town.owner.upload(&town.sme, photo).await.expect(202).text("/id"), completed.text("/id"), "the same photo by the other way");
+        assert!(fsck::run(&world.app, false).await.unwrap().is_clean());
+    }
+
+    async fn the_signed_address_takes_nothing_but_what_was_announced(world: World) {
+        let town = world.town().await;
+        let photo = small_photo();
+        let upload = begin(&town, "image/jpeg", &photo).await.expect(201);
+        assert_eq!(send(&world, &upload, "text/html", photo.clone()).await, 403, "another type");
+        let longer = [photo.clone(), vec![0]].concat();
+        assert_eq!(send(&world, &upload, "image/jpeg", longer).await, 403, "another length");
+        let elsewhere = upload.text("/url").replace("/uploads/", "/originals/");
+        assert_eq!(world.client.put(elsewhere).body(photo.clone()).send().await.unwrap().status().as_u16(), 404, "another key");
+        let mut other = photo.clone();
+        other[300] ^= 1;
+        assert_eq!(send(&world, &upload, "image/jpeg", other).await, 200, "the bucket can't know the digest");
+        assert_eq!(complete(&town, &upload).await.expect(409).text("/reason"), "differs_from_announced");
+        assert_eq!(send(&world, &upload, "image/jpeg", photo).await, 200);
+        let completed = complete(&town, &upload).await.expect(202).text("/id");
+        assert_eq!(send(&world, &upload, "image/jpeg", vec![0; small_photo().len()]).await, 200, "still signed, but it changes nothing");
+        assert_eq!(town.owner.settled_photo(&completed).await.text("/status"), "ready");
+    }
+
+    async fn what_would_be_refused_is_refused_before_a_byte_is_sent(world: World) {
+        let town = world.town().await;
+        for (content_type, words) in [("image/avif", "AVIF"), ("image/svg+xml", "SVG"), ("application/pdf", "JPEG")] {
+            let refused = begin(&town, content_type, b"x").await.expect(415);
+            assert!(refused.text("/detail").contains(words), "{:#}", refused.body);
+        }
+        let body = json!({ "sme_id": town.sme, "content_type": "image/jpeg", "bytes": 21 * 1024 * 1024, "sha256": "no" });
+        let faults = town.owner.post("/v1/uploads", body).await.expect(422);
+        let pointers: Vec<_> = faults.body["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].clone()).collect();
+        assert_eq!(pointers, [json!("/bytes"), json!("/sha256")]);
+        let text = b"<html>no photo</html>".to_vec();
+        let upload = begin(&town, "image/jpeg", &text).await.expect(201);
+        assert_eq!(send(&world, &upload, "image/jpeg", text).await, 200);
+        complete(&town, &upload).await.expect(415);
+    }
+
+    async fn an_upload_that_is_never_completed_is_gone_after_a_day_and_not_before(world: World) {
+        let town = world.town().await;
+        let upload = begin(&town, "image/jpeg", &small_photo()).await.expect(201);
+        assert_eq!(send(&world, &upload, "image/jpeg", small_photo()).await, 200);
+        world.app.recover().await.unwrap();
+        let due = async |than: &str| {
+            let moment = chrono::Utc::now() + Duration::hours(23);
+            world.execute(&format!("update jobs set attempts = attempts where kind = 'expire_upload' and run_at {than} ?"), vec![moment.into()]).await.unwrap()
+        };
+        assert_eq!((due(">").await, due("<").await), (1, 0), "a restart does not hurry it");
+        assert!(fsck::run(&world.app, false).await.unwrap().is_clean(), "until then it is no orphan");
+        world.execute("update jobs set run_at = ? where kind = 'expire_upload'", vec![chrono::Utc::now().into()]).await.unwrap();
+        world.app.jobs_due.notify_one();
+        for _ in 0..200 {
+            if world.app.bucket.list("uploads/", None).await.unwrap().0.is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let upload_id = uuid::Uuid::parse_str(&upload.text("/id")).unwrap();
+        for _ in 0..200 {
+            if !jobs::exists(world.app.database.reader(), jobs::JobKind::ExpireUpload, upload_id).await.unwrap() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        complete(&town, &upload).await.expect(404);
+        assert_eq!(world.app.bucket.list("", None).await.unwrap().0, Vec::<String>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_public_address_the_signature_is_for_that_address() {
+    let world = World::start(Engine::Sqlite, |config| config.public_url = Some("https://toko.example.org/".into())).await;
+    let town = world.town().await;
+    let upload = begin(&town, "image/jpeg", &small_photo()).await.expect(201);
+    assert!(upload.text("/url").starts_with("https://toko.example.org/etalase/uploads/"), "{:#}", upload.body);
+    // As a proxy in front would pass it on.
+    let here = upload.text("/url").replace("https://toko.example.org", &world.base);
+    let request = world.client.put(here).header("host", "toko.example.org").header("content-type", "image/jpeg");
+    assert_eq!(request.body(small_photo()).send().await.unwrap().status().as_u16(), 200);
+    let _: Value = complete(&town, &upload).await.expect(202).body;
+}
