@@ -16,6 +16,8 @@ mod m0007_storefront;
 mod m0008_second_factor;
 mod m0009_photo_judgement;
 mod m0010_uploads;
+mod m0011_documents;
+mod m0012_calls;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -34,6 +36,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_second_factor::Migration),
             Box::new(m0009_photo_judgement::Migration),
             Box::new(m0010_uploads::Migration),
+            Box::new(m0011_documents::Migration),
+            Box::new(m0012_calls::Migration),
         ]
     }
 }

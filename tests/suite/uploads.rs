@@ -49,7 +49,8 @@ on_both! {
         let longer = [photo.clone(), vec![0]].concat();
         assert_eq!(send(&world, &upload, "image/jpeg", longer).await, 403, "another length");
         let elsewhere = upload.text("/url").replace("/uploads/", "/originals/");
-        assert_eq!(world.client.put(elsewhere).body(photo.clone()).send().await.unwrap().status().as_u16(), 404, "another key");
+let elsewhere = world.client.put(elsewhere).body(photo.clone()).send().await.unwrap().status();
+        assert!(elsewhere.is_client_error(), "another key: {elsewhere}");
         let mut other = photo.clone();
         other[300] ^= 1;
         assert_eq!(send(&world, &upload, "image/jpeg", other).await, 200, "the bucket can't know the digest");
@@ -109,7 +110,11 @@ on_both! {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_public_address_the_signature_is_for_that_address() {
-    let world = World::start(Engine::Sqlite, |config| config.public_url = Some("https://toko.example.org/".into())).await;
+    let world = World::start(Engine::Sqlite, |config| {
+        config.public_url = Some("https://toko.example.org/".into());
+        config.bucket_endpoint = None;
+    })
+    .await;
     let town = world.town().await;
     let upload = begin(&town, "image/jpeg", &small_photo()).await.expect(201);
     assert!(upload.text("/url").starts_with("https://toko.example.org/etalase/uploads/"), "{:#}", upload.body);

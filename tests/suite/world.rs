@@ -122,6 +122,14 @@ impl World {
             overrides.push(("database_url", new_postgres_database().await));
         }
         let mut config = Config::load(None, &overrides).unwrap();
+        // tests/garage names a real store; each world has a bucket of its own there.
+        let of_store = |name: &str| std::env::var(format!("ETALASE_TEST_BUCKET_{name}")).ok();
+        if let Some(endpoint) = of_store("ENDPOINT") {
+            config.bucket_endpoint = Some(endpoint);
+            config.bucket_access_key = of_store("ACCESS_KEY");
+            config.bucket_secret_key = of_store("SECRET_KEY");
+            config.bucket_name = format!("t{}", Uuid::now_v7().simple());
+        }
         config.image_worker = Some(env!("CARGO_BIN_EXE_etalase").into());
         change(&mut config);
         let app = App::start(config).await.unwrap();
@@ -234,6 +242,15 @@ impl Town {
         self.officer.post(&format!("/v1/products/{id}/approve"), json!({})).await.expect(200)
     }
 
+    /// Sets a call that is open by the clock until 2030.
+    pub async fn call(&self, exhibition: &str, capacity: i64) -> Answer {
+        let body = json!({
+            "intro": { "id": "Ajukan produk Anda." }, "opens_at": "2026-01-01T09:00", "closes_at": "2030-03-01T17:00",
+            "confirm_by": "2030-04-01T17:00", "capacity": capacity,
+        });
+        self.coordinator.send(self.coordinator.request(Method::PUT, &format!("/v1/exhibitions/{exhibition}/call")).json(&body)).await.expect(200)
+    }
+
     pub async fn exhibition(&self, slug: &str) -> String {
         let body = json!({
             "agency_id": self.agency, "slug": slug, "title": { "id": "Pameran" }, "city": "Pontianak", "province_code": "ID-KB",
@@ -279,6 +296,10 @@ impl Person {
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn put(&self, path: &str, etag: &str, body: Value) -> Answer {
+        self.send(self.request(Method::PUT, path).header("if-match", etag).json(&body)).await
     }
 
     pub async fn post_empty(&self, path: &str) -> Answer {

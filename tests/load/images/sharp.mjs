@@ -14,7 +14,8 @@ async function run(photo) {
   const { data, info } = await sharp(photo).rotate().resize(size).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
   const raw = { width: info.width, height: info.height, channels: info.channels };
   const at = (width) => sharp(data, { raw }).resize({ width, withoutEnlargement: true });
-  const made = widths.filter((width) => width <= info.width).flatMap((width) => [
+  const rungs = [...new Set([...widths.filter((width) => width <= info.width), info.width])];
+  const made = rungs.flatMap((width) => [
     at(width).webp({ quality: 78 }).toBuffer().then((bytes) => [`${width}.webp`, bytes]),
     at(width).jpeg({ quality: 80 }).toBuffer().then((bytes) => [`${width}.jpg`, bytes]),
   ]);
