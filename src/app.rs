@@ -21,15 +21,13 @@ use tokio::{
 
 use crate::{
     config::Config,
-    media::{
-        self,
-        isolation::{LONGEST_JOB, Workers},
-    },
+    media::isolation::{LONGEST_JOB, Workers},
     platform::{
         bucket::{Bucket, EmbeddedServer},
         database::{Database, sql},
         jobs,
     },
+    worker,
 };
 
 /// Uploads in progress at a time; each may hold a connection for minutes on a phone's network.
@@ -123,7 +121,7 @@ impl App {
 
     /// Starts the image workers and the watcher of the catalogue version.
     pub fn spawn_workers(&self) -> Vec<JoinHandle<()>> {
-        let mut tasks: Vec<_> = (0..self.config.image_workers).map(|_| tokio::spawn(media::worker::run(self.clone()))).collect();
+        let mut tasks: Vec<_> = (0..self.config.image_workers).map(|_| tokio::spawn(worker::run(self.clone()))).collect();
         let app = self.clone();
         tasks.push(tokio::spawn(async move {
             loop {

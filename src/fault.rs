@@ -206,6 +206,14 @@ const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
         "Varian sudah ada di line-up.",
         "The variant is already in the line-up.",
     ),
+    (&["exhibition_is_full"], "exhibition_is_full", "Tempat pameran tidak cukup.", "There are not so many places."),
+    (&["application_products_own"], "not_own_product", "Hanya produk sendiri.", "Only products of the SME itself."),
+    (
+        &["legal_documents_once", "legal_documents.number"],
+        "already_verified",
+        "Nomor ini sudah diverifikasi untuk dokumen lain.",
+        "Another document with this number is verified.",
+    ),
     (
         &["applications_exhibition_id_sme_id_key", "applications.sme_id"],
         "already_applied",

@@ -6,6 +6,7 @@
 //! - [`identity`] knows people and decides who may do what ([`identity::policy`]).
 //! - [`sme`], [`catalogue`], [`media`] and [`exhibitions`] are what the office and its SMEs work on;
 //!   [`storefront`] is what the public sees of it; [`mentoring`] holds programmes and groups.
+//! - [`documents`] are an SME's legal papers, which exhibitions ask for.
 //! - [`audit`] remembers who changed what, [`demo`] tells the story of 2017, [`reference`] holds codes.
 //! - [`http`] is what all operations share, [`platform`] the outside: database, bucket, jobs, clock.
 //! - [`fault`], [`values`] and [`transitions`] are the words that everything is written in.
@@ -17,6 +18,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod config;
 pub mod demo;
+pub mod documents;
 pub mod exhibitions;
 pub mod fault;
 pub mod http;
@@ -31,3 +33,4 @@ pub mod sme;
 pub mod storefront;
 pub mod transitions;
 pub mod values;
+pub mod worker;

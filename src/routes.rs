@@ -14,7 +14,8 @@ use serde_json::Value;
 use crate::{
     app::App,
     catalogue::api::CatalogueApi,
-    exhibitions::api::ExhibitionsApi,
+    documents::api::DocumentsApi,
+    exhibitions::{api::ExhibitionsApi, applications::api::ApplicationsApi, call::api::CallApi},
     http::{
         document::{self, Operations},
         outermost::Outermost,
@@ -29,12 +30,18 @@ use crate::{
     storefront::api::StorefrontApi,
 };
 
-type Everything =
-    (IdentityApi, InvitationsApi, SmeApi, CatalogueApi, MediaApi, ExhibitionsApi, MentoringApi, ReferenceApi, StorefrontApi, OperationsApi);
+type Everything = (
+    (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
+    (ExhibitionsApi, CallApi, ApplicationsApi),
+    (MentoringApi, ReferenceApi, StorefrontApi, OperationsApi),
+);
 
 fn service() -> OpenApiService<Everything, ()> {
-    let everything =
-        (IdentityApi, InvitationsApi, SmeApi, CatalogueApi, MediaApi, ExhibitionsApi, MentoringApi, ReferenceApi, StorefrontApi, OperationsApi);
+    let everything = (
+        (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
+        (ExhibitionsApi, CallApi, ApplicationsApi),
+        (MentoringApi, ReferenceApi, StorefrontApi, OperationsApi),
+    );
     OpenApiService::new(everything, "Etalase", env!("CARGO_PKG_VERSION"))
         .description("The shop window of a trade office and its mentored small businesses: products, photos, exhibitions, and a public storefront.")
 }

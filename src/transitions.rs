@@ -42,7 +42,12 @@ pub(crate) use state_machine;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{catalogue::model::ListingStatus, exhibitions::model::ExhibitionStatus, sme::model::SmeStatus};
+    use crate::{
+        catalogue::model::ListingStatus,
+        documents::model::DocumentStatus,
+        exhibitions::{applications::model::ApplicationStatus, model::ExhibitionStatus},
+        sme::model::SmeStatus,
+    };
 
     fn holds<M: Machine + std::fmt::Debug>() {
         for (from, event, to) in M::STEPS {
@@ -61,5 +66,7 @@ mod tests {
         holds::<ListingStatus>();
         holds::<ExhibitionStatus>();
         holds::<SmeStatus>();
+        holds::<ApplicationStatus>();
+        holds::<DocumentStatus>();
     }
 }

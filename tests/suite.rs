@@ -5,6 +5,8 @@
 #[path = "suite/world.rs"]
 #[macro_use]
 mod world;
+#[path = "suite/applications.rs"]
+mod applications;
 #[path = "suite/contract.rs"]
 mod contract;
 #[path = "suite/crashes.rs"]

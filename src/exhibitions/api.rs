@@ -225,13 +225,14 @@ pub struct LineupItemPatch {
     pub position: Option<i64>,
 }
 
-struct Managed {
-    work: Work,
-    permit: Permit<ManageExhibition>,
-    exhibition: Model,
+/// An exhibition under work, permitted.
+pub struct Managed {
+    pub work: Work,
+    pub permit: Permit<ManageExhibition>,
+    pub exhibition: Model,
 }
 
-async fn manage(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Managed> {
+pub async fn manage(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Managed> {
     let work = write.begin(member.user_id, body).await?;
     let exhibition = store::by_id(work.db(), id).await?;
     let permit = visible::<ManageExhibition>(member, &exhibition)?;
@@ -239,7 +240,7 @@ async fn manage(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::
 }
 
 /// A draft is known to its agency only; an announced exhibition to everybody.
-fn visible<A: Action>(member: &Member, exhibition: &Model) -> Result<Permit<A>, Fault> {
+pub fn visible<A: Action>(member: &Member, exhibition: &Model) -> Result<Permit<A>, Fault> {
     let permit = policy::permit::<A>(member, &Scope::agency(exhibition.agency_id));
     let is_staff = member.agencies.iter().any(|(agency, _)| *agency == exhibition.agency_id) || member.is_operator;
     if exhibition.status == ExhibitionStatus::Draft && !is_staff { permit.map_err(|_| Fault::not_found()) } else { permit }

@@ -10,6 +10,8 @@
 //! recorded as held. Completing freezes the line-up for good.
 
 pub mod api;
+pub mod applications;
+pub mod call;
 pub mod model;
 pub mod service;
 pub mod store;

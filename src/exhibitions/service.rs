@@ -154,6 +154,9 @@ pub async fn step(
             }
             exhibition.lineup_frozen_at = Some(now());
         }
+        ExhibitionEvent::Close => {
+            super::applications::store::start_review(work.db(), exhibition.id).await?;
+        }
         ExhibitionEvent::Cancel if reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) => {
             return Err(Fault::invalid_field("/reason", "required", say("Sebutkan alasannya.", "State the reason.")));
         }

@@ -238,7 +238,8 @@ impl Work {
     /// Writes the audit row of what `permit` allowed.
     pub async fn audit<A>(&self, permit: &Permit<A>, action: &str, entity: &str, id: Uuid, change: Value, reason: Option<&str>) -> Outcome<()> {
         let entry = audit::Entry {
-            actor_user_id: Some(permit.by()),
+            // The clock is nobody.
+            actor_user_id: Some(permit.by()).filter(|by| !by.is_nil()),
             on_behalf_of_sme_id: permit.on_behalf_of(),
             action,
             entity,

@@ -62,6 +62,20 @@ actions! {
     ManageExhibition (public) [COORDINATOR, HEAD];
     /// Read exhibitions that are not announced yet, and exhibitors of all.
     ReadExhibition [OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR];
+    /// Read legal documents; a curator sees met or unmet only.
+    ReadDocuments [OWNER, OFFICER, MENTOR, COORDINATOR, HEAD];
+    /// Register and take back legal documents.
+    EditDocuments [OWNER];
+    /// Verify, reject and revoke legal documents.
+    VerifyDocuments [OFFICER, MENTOR, COORDINATOR, HEAD];
+    /// Begin and edit an application.
+    EditApplication [OWNER, STAFF];
+    /// Hand in, withdraw, confirm and decline: the owner's word, or the coordinator's on behalf.
+    Apply [OWNER, COORDINATOR];
+    /// Read an application and its checklist.
+    ReadApplication [OWNER, STAFF, OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR];
+    /// Prepare and release decisions, order the waitlist.
+    Decide (public) [COORDINATOR, HEAD];
     /// Add and change line-up items of one's own SME.
     EditLineup [OWNER, STAFF];
     /// Take an item out of the line-up.
@@ -162,6 +176,11 @@ pub fn not_ones_own(actor: &Actor, sme: Uuid) -> Outcome<()> {
 /// Everybody's permit for their own account.
 pub fn own_account(actor: &Actor) -> Permit<OwnAccount> {
     Permit { by: actor.user_id, on_behalf_of: None, action: PhantomData }
+}
+
+/// A permit for what happens because its time has come, where nobody acts.
+pub(crate) fn clock<A: Action>() -> Permit<A> {
+    system(Uuid::nil())
 }
 
 /// A permit of the service itself, for the demo seed and the command line, where nobody has signed in.

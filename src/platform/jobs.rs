@@ -28,6 +28,12 @@ pub enum JobKind {
     DiscardOriginal,
     /// Remove an upload to the bucket, completed or not.
     ExpireUpload,
+    /// Open the call of an exhibition, unless that was done.
+    OpenCall,
+    /// Close the call of an exhibition, unless that was done.
+    CloseCall,
+    /// Take back offers that nobody confirmed in time.
+    LapseOffers,
 }
 
 impl JobKind {
@@ -37,11 +43,16 @@ impl JobKind {
             Self::DeleteMedia => "delete_media",
             Self::DiscardOriginal => "discard_original",
             Self::ExpireUpload => "expire_upload",
+            Self::OpenCall => "open_call",
+            Self::CloseCall => "close_call",
+            Self::LapseOffers => "lapse_offers",
         }
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::ProcessMedia, Self::DeleteMedia, Self::DiscardOriginal, Self::ExpireUpload].into_iter().find(|kind| kind.name() == name)
+        use JobKind::{CloseCall, DeleteMedia, DiscardOriginal, ExpireUpload, LapseOffers, OpenCall, ProcessMedia};
+        let all = [ProcessMedia, DeleteMedia, DiscardOriginal, ExpireUpload, OpenCall, CloseCall, LapseOffers];
+        all.into_iter().find(|kind| kind.name() == name)
     }
 }
 

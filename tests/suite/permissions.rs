@@ -46,6 +46,13 @@ const MAY: &[(&str, &str)] = &[
     ("list_classifications", "mosxfca"),
     ("list_sme_classifications", "osfca"),
     ("classify_sme", "osa"),
+    ("list_documents", "ofc"),
+    ("add_document", "o"),
+    ("remove_document", "o"),
+    ("verify_document", "fc"),
+    ("reject_document", "fc"),
+    ("revoke_document", "fc"),
+    ("list_notices", "osfca"),
     ("list_products", "osfca"),
     ("list_moderation_queue", "fc"),
     ("create_product", "os"),
@@ -91,6 +98,28 @@ const MAY: &[(&str, &str)] = &[
     ("archive_exhibition", "c"),
     ("postpone_exhibition", "c"),
     ("cancel_exhibition", "c"),
+    ("set_call", "c"),
+    ("get_call", "fca"),
+    ("add_requirement", "c"),
+    ("remove_requirement", "c"),
+    ("add_question", "c"),
+    ("remove_question", "c"),
+    ("begin_application", "os"),
+    ("list_applications", "fca"),
+    ("get_application", "osfca"),
+    ("edit_application", "os"),
+    ("get_application_readiness", "osfca"),
+    ("submit_application", "oc"),
+    ("withdraw_application", "oc"),
+    ("reopen_application", "oc"),
+    ("confirm_application", "oc"),
+    ("decline_application", "oc"),
+    ("preview_decisions", "c"),
+    ("prepare_decisions", "c"),
+    ("clear_decisions", "c"),
+    ("release_decisions", "c"),
+    ("list_waitlist", "c"),
+    ("order_waitlist", "c"),
     ("list_exhibitors", "fca"),
     ("add_exhibitor", "c"),
     ("list_lineup", "fca"),
@@ -128,6 +157,9 @@ const ONLY_REFUSALS: &[&str] = &[
     "get_public_lineup",
     "remove_lineup_item",
     "get_public_sme",
+    "remove_document",
+    "remove_requirement",
+    "remove_question",
 ];
 
 fn upload_of(sme: &str) -> Value {
@@ -189,7 +221,10 @@ on_both! {
         let open = town.owner.post(&format!("/v1/smes/{}/invitations", town.sme), json!({ "email": "open@example.org", "role": "staff" })).await.expect(201);
         let product = town.published("Dodol").await;
         let exhibition = town.exhibition("pameran").await;
-        town.coordinator.post(&format!("/v1/exhibitions/{exhibition}/exhibitors"), json!({ "sme_id": town.sme })).await.expect(201);
+        let exhibitor = town.coordinator.post(&format!("/v1/exhibitions/{exhibition}/exhibitors"), json!({ "sme_id": town.sme })).await.expect(201);
+        let document = json!({ "kind": "nib", "number": "1234567890123" });
+        let document = town.owner.post(&format!("/v1/smes/{}/documents", town.sme), document).await.expect(201);
+        town.call(&exhibition, 5).await;
         let item = json!({ "sme_id": town.sme, "variant_id": product.text("/variants/0/id"), "units_planned": 5 });
         let item = town.owner.post(&format!("/v1/exhibitions/{exhibition}/lineup"), item).await.expect(201);
         let upload = town.owner.post("/v1/uploads", upload_of(&town.sme)).await.expect(201);
@@ -198,6 +233,8 @@ on_both! {
             ("{sme_id}", town.sme.clone()), ("{agency_id}", town.agency.clone()), ("{product_id}", product.text("/id")),
             ("{variant_id}", product.text("/variants/0/id")), ("{image_id}", product.text("/images/0/id")), ("{material_id}", nowhere.clone()),
             ("{media_id}", product.text("/images/0/photo/id")), ("{exhibition_id}", exhibition), ("{item_id}", item.text("/id")),
+            ("{application_id}", exhibitor.text("/application_id")), ("{document_id}", document.text("/id")),
+            ("{requirement_id}", nowhere.clone()), ("{question_id}", nowhere.clone()),
             ("{upload_id}", upload.text("/id")), ("{invitation_id}", open.text("/id")), ("{session_id}", nowhere.clone()), ("{user_id}", nowhere),
             ("{sme}", "dodol-cisadane".into()), ("{handle}", "dodol".into()), ("{slug}", "pameran".into()),
         ]);
@@ -221,6 +258,7 @@ on_both! {
                         path = format!("{path}?sme_id={}", town.sme);
                     }
                     let body = match operation.id.as_str() {
+                        "begin_application" => json!({ "sme_id": town.sme }),
                         "begin_upload" => upload_of(&town.sme),
                         "create_product" => town.dodol("Dodol izin"),
                         "create_exhibition" => json!({ "agency_id": town.agency, "title": { "id": "" }, "city": "x", "province_code": "ID-BA", "dates": { "precision": "unknown" }, "time_zone": "Asia/Jakarta" }),

@@ -1,6 +1,6 @@
-//! The worker: takes media jobs, one at a time, for as long as the service runs.
+//! The jobs of photos: make renditions, delete.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::num::NonZeroUsize;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -12,7 +12,6 @@ use super::{
     pipeline::Processed,
     service::original_key,
     store::{self, NewRendition},
-    uploads,
 };
 use crate::{
     app::App,
@@ -20,63 +19,16 @@ use crate::{
     http::work::{Work, hex},
     platform::{
         bucket::BucketError,
-        jobs::{self, Job, JobKind},
+        jobs::{Job, JobKind},
     },
     storefront,
 };
 
-/// How often a worker looks for jobs that nobody announced, such as retries.
-const POLL: Duration = Duration::from_secs(2);
 /// A photo that made its worker crash so many times is damaged; fewer times may be bad luck.
 const MOST_CRASHES: i64 = 3;
 
-/// Runs until the task is aborted.
-pub async fn run(app: App) {
-    loop {
-        match jobs::claim(&app.database).await {
-            Ok(Some(job)) => {
-                // Others may sleep while there is more to do.
-                app.jobs_due.notify_one();
-                work_on(&app, &job).await;
-            }
-            Ok(None) => {
-                let _ = tokio::time::timeout(POLL, app.jobs_due.notified()).await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "taking a job");
-                tokio::time::sleep(POLL).await;
-            }
-        }
-    }
-}
-
-async fn work_on(app: &App, job: &Job) {
-    let result = match JobKind::from_name(&job.kind) {
-        Some(JobKind::ProcessMedia) => process(app, job).await,
-        Some(JobKind::DeleteMedia) => delete(app, job.subject_id).await,
-        Some(JobKind::DiscardOriginal) => app.bucket.delete(&original_key(job.subject_id)).await.map_err(Fault::from),
-        Some(JobKind::ExpireUpload) => uploads::expire(app, job.subject_id).await,
-        None => Err(Fault::internal(anyhow::anyhow!("unknown kind of job `{}`", job.kind))),
-    };
-    let ended = match result {
-        Ok(()) => jobs::done(&app.database, job).await,
-        Err(fault) => {
-            let cause = fault.cause.as_ref().map_or_else(|| fault.to_string(), |cause| format!("{cause:#}"));
-            tracing::warn!(job = %job.id, kind = job.kind, attempts = job.attempts, cause, "a job failed");
-            jobs::failed(&app.database, job, &cause).await.map(|dead| {
-                if dead {
-                    tracing::error!(job = %job.id, "a job is set aside");
-                }
-            })
-        }
-    };
-    if let Err(error) = ended {
-        tracing::warn!(%error, "ending a job; its lease will run out");
-    }
-}
-
 /// Makes the renditions of an asset. Doing it twice gives the same objects.
-async fn process(app: &App, job: &Job) -> Outcome<()> {
+pub async fn process(app: &App, job: &Job) -> Outcome<()> {
     let id = job.subject_id;
     let Some(asset) = store::by_id(app.database.reader(), id).await? else { return Ok(()) };
     if asset.status != MediaStatus::Processing {
@@ -139,8 +91,13 @@ async fn end(app: &App, id: Uuid, processed: Result<Processed, Refusal>) -> Outc
     work.commit().await
 }
 
+/// Removes the original of an asset whose renditions are made.
+pub async fn discard_original(app: &App, id: Uuid) -> Outcome<()> {
+    app.bucket.delete(&original_key(id)).await.map_err(Fault::from)
+}
+
 /// Removes objects first, rows last: dying in between leaves rows that the next attempt finds.
-async fn delete(app: &App, id: Uuid) -> Outcome<()> {
+pub async fn delete(app: &App, id: Uuid) -> Outcome<()> {
     let asset = store::by_id(app.database.reader(), id).await?;
     if asset.as_ref().is_some_and(|asset| asset.status != MediaStatus::Deleting) {
         return Ok(());

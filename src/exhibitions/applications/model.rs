@@ -1,0 +1,135 @@
+//! States of an application, and how an SME is told of them.
+
+use poem_openapi::Enum;
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use serde::{Deserialize, Serialize};
+
+use crate::{exhibitions::call::model::Moment, transitions::state_machine, values::Localized};
+
+/// Where an application stands (product.md 3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationStatus {
+    Draft,
+    Submitted,
+    UnderReview,
+    Accepted,
+    Waitlisted,
+    Rejected,
+    Confirmed,
+    Declined,
+    Lapsed,
+    Withdrawn,
+    Attended,
+    NoShow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationEvent {
+    Submit,
+    Review,
+    Accept,
+    Waitlist,
+    Reject,
+    Confirm,
+    Decline,
+    Lapse,
+    Withdraw,
+    Reopen,
+    Attend,
+    NoShow,
+}
+
+impl ApplicationEvent {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Submit => "submit_application",
+            Self::Review => "review_application",
+            Self::Accept => "accept_application",
+            Self::Waitlist => "waitlist_application",
+            Self::Reject => "reject_application",
+            Self::Confirm => "confirm_application",
+            Self::Decline => "decline_application",
+            Self::Lapse => "lapse_application",
+            Self::Withdraw => "withdraw_application",
+            Self::Reopen => "reopen_application",
+            Self::Attend => "attend",
+            Self::NoShow => "no_show",
+        }
+    }
+}
+
+state_machine! {
+    ApplicationStatus on ApplicationEvent {
+        Draft: Submit => Submitted, Withdraw => Withdrawn;
+        Submitted: Review => UnderReview, Withdraw => Withdrawn;
+        UnderReview: Accept => Accepted, Waitlist => Waitlisted, Reject => Rejected, Withdraw => Withdrawn;
+        Accepted: Confirm => Confirmed, Decline => Declined, Lapse => Lapsed, Withdraw => Withdrawn;
+        Waitlisted: Accept => Accepted, Withdraw => Withdrawn;
+        Confirmed: Attend => Attended, NoShow => NoShow, Withdraw => Withdrawn;
+        Withdrawn: Reopen => Draft;
+    }
+}
+
+impl ApplicationStatus {
+    /// Whether it holds one of the places.
+    pub fn takes_place(self) -> bool {
+        matches!(self, Self::Accepted | Self::Confirmed | Self::Attended | Self::NoShow)
+    }
+}
+
+/// What is prepared for an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum PendingDecision {
+    Accept,
+    Waitlist,
+    Reject,
+}
+
+impl PendingDecision {
+    /// The status that its release leads to.
+    pub fn outcome(self) -> ApplicationStatus {
+        match self {
+            Self::Accept => ApplicationStatus::Accepted,
+            Self::Waitlist => ApplicationStatus::Waitlisted,
+            Self::Reject => ApplicationStatus::Rejected,
+        }
+    }
+}
+
+/// What an SME reads when its application becomes `status`.
+pub fn message(status: ApplicationStatus, exhibition: &Localized, confirm_by: Option<&Moment>, reason: Option<&str>) -> Localized {
+    let (name_id, name_en) = (&exhibition.id, exhibition.en.as_ref().unwrap_or(&exhibition.id));
+    let until = confirm_by.map(|moment| format!("{} {}", moment.local.replace('T', " "), moment.time_zone_label)).unwrap_or_default();
+    let (mut id, mut en) = match status {
+        ApplicationStatus::Accepted => (
+            format!(
+                "Selamat, usaha Anda diterima di {name_id}. Konfirmasi paling lambat {until}; setelah itu tempat diberikan kepada daftar tunggu."
+            ),
+            format!("Congratulations, you are accepted at {name_en}. Confirm by {until}; after that the place goes to the waitlist."),
+        ),
+        ApplicationStatus::Waitlisted => (
+            format!("Usaha Anda masuk daftar tunggu {name_id}. Kami memberi tahu bila ada tempat."),
+            format!("You are on the waitlist of {name_en}. We will tell you when a place becomes free."),
+        ),
+        ApplicationStatus::Rejected => {
+            (format!("Kali ini usaha Anda belum mendapat tempat di {name_id}."), format!("This time there is no place for you at {name_en}."))
+        }
+        ApplicationStatus::Lapsed => (
+            format!("Tempat di {name_id} tidak dikonfirmasi pada waktunya dan diberikan kepada daftar tunggu."),
+            format!("The place at {name_en} was not confirmed in time and went to the waitlist."),
+        ),
+        _ => (format!("Pendaftaran di {name_id} berubah."), format!("Your application for {name_en} has changed.")),
+    };
+    if let Some(reason) = reason {
+        id.push_str(&format!(" Alasan: {reason}"));
+        en.push_str(&format!(" Reason: {reason}"));
+    }
+    Localized { id, en: Some(en) }
+}

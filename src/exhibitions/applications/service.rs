@@ -1,0 +1,353 @@
+//! Use cases of applications: apply, decide, release, confirm, and hand on what becomes free.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    model::{ApplicationEvent, ApplicationStatus, PendingDecision},
+    store::{self, Prepared, entity::Model},
+};
+use crate::{
+    app::App,
+    documents::store::held_by_applicants,
+    exhibitions::{
+        self,
+        call::{
+            model::{Answers, Moment, RequirementCheck, check_answered, check_answers, checklist},
+            store as calls,
+        },
+        model::{ExhibitionEvent, ExhibitionStatus},
+        store::entity::Model as Exhibition,
+    },
+    fault::{Fault, Outcome, field, say},
+    http::work::Work,
+    identity::policy::{Apply, Decide, EditApplication, Permit, clock},
+    platform::{
+        clock::now,
+        jobs::{self, JobKind},
+    },
+    sme::{self, model::SmeStatus},
+    transitions::Machine,
+    values::Localized,
+};
+
+/// An offer from the waitlist stands at least this long.
+const SHORTEST_OFFER: Duration = Duration::hours(72);
+
+/// Whether an application can be handed in or changed now: by the clock, whatever the jobs have done.
+async fn check_open(work: &Work, exhibition: &Exhibition, may_be_early: bool) -> Outcome<()> {
+    let call = calls::by_exhibition(work.db(), exhibition.id).await?;
+    let moment = |at| Moment::of(at, &exhibition.time_zone);
+    let is_open = exhibition.status == ExhibitionStatus::ApplicationsOpen && call.opens_at <= now();
+    if now() < call.closes_at && (is_open || (may_be_early && exhibition.status == ExhibitionStatus::Announced)) {
+        return Ok(());
+    }
+    let (opens, closes) = (moment(call.opens_at), moment(call.closes_at));
+    let label = &opens.time_zone_label;
+    let detail = say(
+        format!("Pendaftaran dibuka {} sampai {} {label}.", opens.local, closes.local),
+        format!("Applications are taken from {} to {} {label}.", opens.local, closes.local),
+    );
+    Err(Fault::conflict("call_closed", detail).with("opens_at", json!(opens.at)).with("closes_at", json!(closes.at)))
+}
+
+/// Begins an application as a draft. With a lead it shares the booth of that application of the same WUB group.
+pub async fn create(work: &Work, permit: &Permit<EditApplication>, exhibition: &Exhibition, sme: Uuid, lead: Option<Uuid>) -> Outcome<Model> {
+    check_open(work, exhibition, true).await?;
+    if let Some(lead) = lead {
+        let lead = store::by_id(work.db(), exhibition.id, lead).await.ok().filter(|lead| lead.lead_id.is_none() && lead.sme_id != sme);
+        let shared = match &lead {
+            Some(lead) => store::share_a_group(work.db(), lead.sme_id, sme).await?,
+            None => false,
+        };
+        if !shared {
+            let message = say("Bukan pendaftaran dari kelompok WUB yang sama.", "Not an application of the same WUB group.");
+            return Err(Fault::invalid_field("/lead_application_id", "unknown", message));
+        }
+    }
+    let application = Model {
+        id: Uuid::now_v7(),
+        exhibition_id: exhibition.id,
+        sme_id: sme,
+        lead_id: lead,
+        status: ApplicationStatus::Draft,
+        note: None,
+        pitch: None,
+        answers: json!({}),
+        pending_decision: None,
+        decision_reason: None,
+        waitlist_rank: None,
+        submitted_at: None,
+        decided_at: None,
+        confirm_by: None,
+        version: 1,
+        created_at: now(),
+    };
+    let application = store::insert(work.db(), application).await?;
+    work.audit(permit, "create_application", "application", application.id, json!({ "sme_id": sme }), None).await?;
+    Ok(application)
+}
+
+/// What an applicant can change.
+pub struct Change {
+    pub pitch: Option<Option<Localized>>,
+    pub product_ids: Option<Vec<Uuid>>,
+    pub answers: Option<Answers>,
+}
+
+/// Changes a draft or a submitted application, until the deadline.
+pub async fn edit(work: &Work, permit: &Permit<EditApplication>, exhibition: &Exhibition, mut application: Model, change: Change) -> Outcome<Model> {
+    check_open(work, exhibition, true).await?;
+    if !matches!(application.status, ApplicationStatus::Draft | ApplicationStatus::Submitted) {
+        return Err(Fault::conflict("not_editable", say("Pendaftaran tidak dapat diubah lagi.", "The application can't be changed any more.")));
+    }
+    let mut faults = Vec::new();
+    if let Some(pitch) = change.pitch {
+        if let Some(pitch) = &pitch {
+            pitch.check("/pitch", 3000, &mut faults);
+        }
+        application.pitch = pitch;
+    }
+    if let Some(answers) = change.answers {
+        check_answers(&calls::questions(work.db(), exhibition.id).await?, &answers, &mut faults);
+        application.answers = json!(answers);
+    }
+    if change.product_ids.as_ref().is_some_and(|products| products.len() > 50) {
+        faults.push(field("/product_ids", "too_many", say("Paling banyak 50 produk.", "At most 50 products.")));
+    }
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    if let Some(products) = change.product_ids {
+        store::set_products(work.db(), application.id, &products).await?;
+    }
+    if application.status == ApplicationStatus::Submitted {
+        check_complete(work, exhibition, &application).await?;
+    }
+    let application = store::update(work.db(), application).await?;
+    work.audit(permit, "edit_application", "application", application.id, json!({ "version": application.version }), None).await?;
+    Ok(application)
+}
+
+/// The checklist of one applicant.
+pub async fn readiness(connection: &impl sea_orm::ConnectionTrait, exhibition: &Exhibition, application: Uuid) -> Outcome<Vec<RequirementCheck>> {
+    let rules = calls::rules(connection, exhibition.id).await?;
+    let products = store::products(connection, exhibition.id, Some(application)).await?.remove(&application).unwrap_or_default();
+    let held = held_by_applicants(connection, exhibition.id, Some(application)).await?;
+    Ok(checklist(&rules, &products, &held, (exhibition.starts_on, exhibition.ends_on)))
+}
+
+/// The checklists of every applicant, in as many statements as of one.
+async fn readiness_of_all(work: &Work, exhibition: &Exhibition) -> Outcome<impl Fn(&Model) -> Vec<RequirementCheck>> {
+    let rules = calls::rules(work.db(), exhibition.id).await?;
+    let products = store::products(work.db(), exhibition.id, None).await?;
+    let mut held: HashMap<Uuid, Vec<_>> = HashMap::new();
+    for document in held_by_applicants(work.db(), exhibition.id, None).await? {
+        held.entry(document.sme_id).or_default().push(document);
+    }
+    let days = (exhibition.starts_on, exhibition.ends_on);
+    Ok(move |application: &Model| {
+        let products = products.get(&application.id).map(Vec::as_slice).unwrap_or_default();
+        checklist(&rules, products, held.get(&application.sme_id).map(Vec::as_slice).unwrap_or_default(), days)
+    })
+}
+
+async fn check_complete(work: &Work, exhibition: &Exhibition, application: &Model) -> Outcome<()> {
+    let products = store::products(work.db(), exhibition.id, Some(application.id)).await?.remove(&application.id).unwrap_or_default();
+    let mut faults = Vec::new();
+    if products.is_empty() {
+        faults.push(field("/product_ids", "required", say("Pilih sedikitnya satu produk.", "Choose at least one product.")));
+    }
+    let answers: Answers = serde_json::from_value(application.answers.clone()).unwrap_or_default();
+    check_answered(&calls::questions(work.db(), exhibition.id).await?, &products, &answers, &mut faults);
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    let checks = readiness(work.db(), exhibition, application.id).await?;
+    let missing: Vec<_> = checks.into_iter().filter(RequirementCheck::blocks_submission).collect();
+    if missing.is_empty() { Ok(()) } else { Err(not_ready().with("checks", json!(missing))) }
+}
+
+fn not_ready() -> Fault {
+    Fault::conflict("not_ready", say("Ada syarat yang belum terpenuhi; lihat `checks`.", "Some requirements are not met; see `checks`."))
+}
+
+/// A step of the applicant's own.
+pub async fn step(work: &Work, permit: &Permit<Apply>, exhibition: &Exhibition, id: Uuid, event: ApplicationEvent) -> Outcome<Model> {
+    let mut application = store::by_id(work.db(), exhibition.id, id).await?;
+    // What frees a place goes one after the other; an exhibition without a call has no places to hand on.
+    let mut locked = None;
+    if application.status.takes_place() && calls::find(work.db(), exhibition.id).await?.is_some() {
+        locked = Some(calls::lock(work.db(), exhibition.id).await?);
+        application = store::by_id(work.db(), exhibition.id, id).await?;
+    }
+    let from = application.status;
+    application.status = from.transition(event)?;
+    match event {
+        ApplicationEvent::Submit => {
+            check_open(work, exhibition, false).await?;
+            if sme::store::by_id(work.db(), application.sme_id).await?.status != SmeStatus::Verified {
+                return Err(Fault::conflict("sme_not_verified", say("IKM belum diverifikasi.", "The SME is not verified yet.")));
+            }
+            check_complete(work, exhibition, &application).await?;
+            application.submitted_at = Some(now());
+        }
+        ApplicationEvent::Reopen => {
+            check_open(work, exhibition, false).await?;
+            (application.submitted_at, application.decided_at, application.confirm_by) = (None, None, None);
+        }
+        ApplicationEvent::Confirm if application.lead_id.is_some() => {
+            return Err(Fault::conflict("follows_lead", say("Pemimpin kelompok yang mengonfirmasi.", "The lead of the group confirms.")));
+        }
+        ApplicationEvent::Confirm if application.confirm_by.is_some_and(|until| until < now()) => {
+            return Err(Fault::conflict("offer_lapsed", say("Batas konfirmasi sudah lewat.", "The time to confirm is over.")));
+        }
+        _ => {}
+    }
+    if event == ApplicationEvent::Withdraw {
+        application.pending_decision = None;
+    }
+    let application = store::update(work.db(), application).await?;
+    store::follow(work.db(), &application, from).await?;
+    work.touch_catalogue();
+    work.audit(permit, event.name(), "application", application.id, json!({ "from": from, "status": application.status }), None).await?;
+    if let Some(call) = locked.filter(|_| !application.status.takes_place()) {
+        promote(work, exhibition, call).await?;
+    }
+    Ok(application)
+}
+
+/// Offers every free place to the next on the waitlist. The call is locked and read before.
+async fn promote(work: &Work, exhibition: &Exhibition, call: calls::entity::Model) -> Outcome<()> {
+    let free = calls::by_exhibition(work.db(), exhibition.id).await?;
+    let until = call.confirm_by.max(now() + SHORTEST_OFFER);
+    for next in store::waitlist(work.db(), exhibition.id, free.capacity - free.taken).await? {
+        let (from, at) = (next.application.status, now());
+        let status = from.transition(ApplicationEvent::Accept)?;
+        let promoted = Model { status, decided_at: Some(at), confirm_by: Some(until), ..next.application };
+        let promoted = store::update(work.db(), promoted).await?;
+        store::follow(work.db(), &promoted, from).await?;
+        store::tell(work.db(), &promoted, at).await?;
+        work.audit(&clock::<Decide>(), "promote_application", "application", promoted.id, json!({ "confirm_by": until }), None).await?;
+    }
+    schedule_lapse(work, exhibition.id).await
+}
+
+async fn schedule_lapse(work: &Work, exhibition: Uuid) -> Outcome<()> {
+    if let Some(next) = store::next_lapse(work.db(), exhibition).await? {
+        jobs::enqueue_later(work.db(), JobKind::LapseOffers, exhibition, next - now() + Duration::seconds(1)).await?;
+    }
+    Ok(())
+}
+
+/// A decision on one application; `None` takes back what was prepared.
+pub struct Decision {
+    pub application_id: Uuid,
+    pub decision: Option<PendingDecision>,
+    pub reason: Option<String>,
+}
+
+/// Prepares decisions, unseen by the applicants. All or none.
+pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, decisions: Vec<Decision>) -> Outcome<()> {
+    let checklist_of = readiness_of_all(work, exhibition).await?;
+    let mut faults = Vec::new();
+    let waiting = store::waitlist(work.db(), exhibition.id, 10_000).await?.len() as i64;
+    for (index, decision) in decisions.into_iter().enumerate() {
+        let pointer = format!("/decisions/{index}");
+        if decision.decision == Some(PendingDecision::Reject) && decision.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+            faults.push(field(format!("{pointer}/reason"), "required", say("Tulis alasannya.", "Give the reason.")));
+            continue;
+        }
+        if decision.decision == Some(PendingDecision::Accept) {
+            let application = store::by_id(work.db(), exhibition.id, decision.application_id).await;
+            let unmet = application.iter().flat_map(&checklist_of).find(RequirementCheck::blocks_acceptance);
+            if let Some(check) = unmet {
+                let english = check.message.en.clone().unwrap_or_default();
+                faults.push(field(format!("{pointer}/decision"), "not_ready", say(check.message.id, english)));
+                continue;
+            }
+        }
+        let waitlist_rank = (decision.decision == Some(PendingDecision::Waitlist)).then_some(waiting + index as i64 + 1);
+        let prepared = Prepared { application: decision.application_id, decision: decision.decision, reason: decision.reason, waitlist_rank };
+        if !store::prepare(work.db(), exhibition.id, &prepared).await? {
+            let message = say("Bukan pendaftaran yang menunggu keputusan.", "Not an application that waits for a decision.");
+            faults.push(field(format!("{pointer}/application_id"), "unknown", message));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    work.audit(permit, "prepare_decisions", "exhibition", exhibition.id, json!({}), None).await
+}
+
+/// Takes back every decision that is not released.
+pub async fn clear(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition) -> Outcome<u64> {
+    let cleared = store::clear(work.db(), exhibition.id).await?;
+    work.audit(permit, "clear_decisions", "exhibition", exhibition.id, json!({ "applications": cleared }), None).await?;
+    Ok(cleared)
+}
+
+/// Until when those accepted now must confirm.
+pub fn confirm_by(call: &calls::entity::Model) -> DateTime<Utc> {
+    call.confirm_by.max(now() + SHORTEST_OFFER)
+}
+
+/// Releases what is prepared: every applicant learns of it with this commit, once, or nobody does. More acceptances than
+/// places are refused by the database.
+pub async fn release(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, call: &calls::entity::Model) -> Outcome<u64> {
+    if !matches!(exhibition.status, ExhibitionStatus::Curation | ExhibitionStatus::LineupPublished) {
+        return Err(Fault::conflict("not_in_curation", say("Tutup pendaftaran dahulu.", "Close the call first.")));
+    }
+    let at = now();
+    let released = store::release(work.db(), exhibition.id, at, confirm_by(call)).await?;
+    store::tell_decided(work.db(), exhibition.id, at).await?;
+    schedule_lapse(work, exhibition.id).await?;
+    work.audit(permit, "release_decisions", "exhibition", exhibition.id, json!({ "applications": released }), None).await?;
+    Ok(released)
+}
+
+/// Gives the waitlist an order.
+pub async fn reorder(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, order: &[Uuid]) -> Outcome<()> {
+    let others = store::waitlist(work.db(), exhibition.id, 10_000).await?.into_iter().map(|row| row.application.id);
+    let others: Vec<Uuid> = others.filter(|id| !order.contains(id)).collect();
+    for (index, id) in order.iter().chain(&others).enumerate() {
+        if !store::rank(work.db(), exhibition.id, *id, index as i64 + 1).await? {
+            let message = say("Tidak ada di daftar tunggu.", "Not on the waitlist.");
+            return Err(Fault::invalid_field(&format!("/application_ids/{index}"), "unknown", message));
+        }
+    }
+    work.audit(permit, "reorder_waitlist", "exhibition", exhibition.id, json!({ "order": order }), None).await
+}
+
+/// Opens or closes a call whose time has come. What the coordinator did by hand before stands.
+pub async fn by_the_clock(app: &App, id: Uuid, event: ExhibitionEvent) -> Outcome<()> {
+    let work = Work::begin(app, "clock").await?;
+    let exhibition = exhibitions::store::by_id(work.db(), id).await?;
+    let call = calls::by_exhibition(work.db(), id).await?;
+    let due = if event == ExhibitionEvent::Open { call.opens_at } else { call.closes_at };
+    if due > now() || exhibition.status.transition(event).is_err() {
+        return Ok(());
+    }
+    exhibitions::service::step(&work, &clock(), exhibition, event, None).await?;
+    work.commit().await
+}
+
+/// Takes back offers that nobody confirmed in time, and makes the next ones.
+pub async fn lapse(app: &App, id: Uuid) -> Outcome<()> {
+    let work = Work::begin(app, "clock").await?;
+    let call = calls::lock(work.db(), id).await?;
+    let exhibition = exhibitions::store::by_id(work.db(), id).await?;
+    for application in store::lapsed(work.db(), id, now()).await? {
+        let (from, at) = (application.status, now());
+        let lapsed = Model { status: from.transition(ApplicationEvent::Lapse)?, ..application };
+        let lapsed = store::update(work.db(), lapsed).await?;
+        store::follow(work.db(), &lapsed, from).await?;
+        store::tell(work.db(), &lapsed, at).await?;
+        work.audit(&clock::<Decide>(), ApplicationEvent::Lapse.name(), "application", lapsed.id, json!({}), None).await?;
+    }
+    promote(&work, &exhibition, call).await?;
+    work.commit().await
+}

@@ -1,0 +1,289 @@
+//! SQL of applications and decisions.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryResult};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::model::{ApplicationStatus, PendingDecision};
+use crate::{
+    exhibitions::call::model::ShownProduct,
+    fault::{Fault, Outcome},
+    platform::database::{sql, update_if_version},
+    values::Localized,
+};
+
+pub mod entity {
+    use sea_orm::entity::prelude::*;
+
+    use crate::{
+        exhibitions::applications::model::{ApplicationStatus, PendingDecision},
+        values::Localized,
+    };
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "applications")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub exhibition_id: Uuid,
+        pub sme_id: Uuid,
+        /// The application whose booth this one shares.
+        pub lead_id: Option<Uuid>,
+        pub status: ApplicationStatus,
+        /// Of the coordinator who added the SME.
+        pub note: Option<String>,
+        #[sea_orm(column_type = "JsonBinary", nullable)]
+        pub pitch: Option<Localized>,
+        #[sea_orm(column_type = "JsonBinary")]
+        pub answers: Json,
+        pub pending_decision: Option<PendingDecision>,
+        pub decision_reason: Option<String>,
+        pub waitlist_rank: Option<i64>,
+        pub submitted_at: Option<DateTimeUtc>,
+        pub decided_at: Option<DateTimeUtc>,
+        pub confirm_by: Option<DateTimeUtc>,
+        pub version: i64,
+        pub created_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub async fn by_id(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<entity::Model> {
+    let find = entity::Entity::find_by_id(id).filter(entity::Column::ExhibitionId.eq(exhibition));
+    find.one(connection).await?.ok_or_else(Fault::not_found)
+}
+
+pub async fn insert(connection: &impl ConnectionTrait, application: entity::Model) -> Outcome<entity::Model> {
+    Ok(application.into_active_model().insert(connection).await?)
+}
+
+/// Writes every column under the next version, unless somebody was faster.
+pub async fn update(connection: &impl ConnectionTrait, mut application: entity::Model) -> Outcome<entity::Model> {
+    let read = application.version;
+    application.version += 1;
+    let changed = application.clone().into_active_model().reset_all();
+    update_if_version(connection, changed, (entity::Column::Id, application.id), (entity::Column::Version, read)).await?;
+    Ok(application)
+}
+
+/// Lets those who share the booth of `lead` follow its status.
+pub async fn follow(connection: &impl ConnectionTrait, lead: &entity::Model, from: ApplicationStatus) -> Outcome<()> {
+    let text = "update applications set status = ?, decided_at = ?, confirm_by = ?, version = version + 1 where lead_id = ? and status = ?";
+    let status = |status| sea_orm::ActiveEnum::into_value(status);
+    let values = [status(lead.status).into(), lead.decided_at.into(), lead.confirm_by.into(), lead.id.into(), status(from).into()];
+    connection.execute_raw(sql(connection, text, values)).await?;
+    Ok(())
+}
+
+/// An application with the name that people know it by.
+#[derive(FromQueryResult)]
+pub struct Named {
+    #[sea_orm(nested)]
+    pub application: entity::Model,
+    pub brand_name: String,
+}
+
+const NAMED: &str = "select a.*, s.brand_name from applications a join smes s on s.id = a.sme_id";
+
+pub async fn named(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<Named> {
+    let text = format!("{NAMED} where a.exhibition_id = ? and a.id = ?");
+    let row = connection.query_one_raw(sql(connection, &text, [exhibition.into(), id.into()])).await?.ok_or_else(Fault::not_found)?;
+    Ok(Named::from_query_result(&row, "")?)
+}
+
+/// Applications by id.
+pub async fn list(
+    connection: &impl ConnectionTrait,
+    exhibition: Uuid,
+    status: Option<ApplicationStatus>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Outcome<Vec<Named>> {
+    let mut text = format!("{NAMED} where a.exhibition_id = ?");
+    let mut values = vec![exhibition.into()];
+    if let Some(status) = status {
+        text.push_str(" and a.status = ?");
+        values.push(sea_orm::ActiveEnum::into_value(status).into());
+    }
+    if let Some(after) = after {
+        text.push_str(" and a.id > ?");
+        values.push(after.into());
+    }
+    text.push_str(" order by a.id limit ?");
+    values.push(limit.into());
+    rows(connection.query_all_raw(sql(connection, &text, values)).await?)
+}
+
+/// Applications with a decision that is not released, in order of the decision.
+pub async fn pending(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Named>> {
+    let text = format!(
+        "{NAMED} where a.exhibition_id = ? and a.pending_decision is not null order by a.pending_decision, a.waitlist_rank, a.id limit 10000"
+    );
+    rows(connection.query_all_raw(sql(connection, &text, [exhibition.into()])).await?)
+}
+
+/// The waitlist in order.
+pub async fn waitlist(connection: &impl ConnectionTrait, exhibition: Uuid, limit: i64) -> Outcome<Vec<Named>> {
+    let text = format!("{NAMED} where a.exhibition_id = ? and a.status = 'waitlisted' and a.lead_id is null order by a.waitlist_rank, a.id limit ?");
+    rows(connection.query_all_raw(sql(connection, &text, [exhibition.into(), limit.into()])).await?)
+}
+
+fn rows(rows: Vec<QueryResult>) -> Outcome<Vec<Named>> {
+    Ok(rows.iter().map(|row| Named::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// Wished products by application, of one or of all of an exhibition, in one statement.
+pub async fn products(connection: &impl ConnectionTrait, exhibition: Uuid, application: Option<Uuid>) -> Outcome<HashMap<Uuid, Vec<ShownProduct>>> {
+    let one = if application.is_some() { "and a.id = ?" } else { "" };
+    let text = format!(
+        "select a.id as application_id, p.id, p.title, c.path, c.is_food from applications a join application_products w on w.application_id = a.id \
+         join products p on p.id = w.product_id join categories c on c.id = p.category_id where a.exhibition_id = ? {one} order by p.id"
+    );
+    let values = [exhibition].into_iter().chain(application).map(Into::into);
+    let mut products: HashMap<Uuid, Vec<ShownProduct>> = HashMap::new();
+    for row in connection.query_all_raw(sql(connection, &text, values)).await? {
+        let product = ShownProduct {
+            id: row.try_get("", "id")?,
+            title: row.try_get::<Localized>("", "title")?,
+            category_path: row.try_get("", "path")?,
+            is_food: row.try_get::<i64>("", "is_food")? == 1,
+        };
+        products.entry(row.try_get("", "application_id")?).or_default().push(product);
+    }
+    Ok(products)
+}
+
+/// Replaces the wished products; the database refuses those of another SME.
+pub async fn set_products(connection: &impl ConnectionTrait, application: Uuid, products: &[Uuid]) -> Outcome<()> {
+    connection.execute_raw(sql(connection, "delete from application_products where application_id = ?", [application.into()])).await?;
+    for product in products {
+        let text = "insert into application_products (application_id, product_id) values (?, ?)";
+        connection.execute_raw(sql(connection, text, [application.into(), (*product).into()])).await?;
+    }
+    Ok(())
+}
+
+/// Whether two SMEs belong to one WUB group.
+pub async fn share_a_group(connection: &impl ConnectionTrait, one: Uuid, other: Uuid) -> Outcome<bool> {
+    let text = "select 1 as one from wub_members a join wub_members b on b.group_id = a.group_id where a.sme_id = ? and b.sme_id = ?";
+    Ok(connection.query_one_raw(sql(connection, text, [one.into(), other.into()])).await?.is_some())
+}
+
+/// What was submitted is under review from now on.
+pub async fn start_review(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<u64> {
+    let text = "update applications set status = 'under_review', version = version + 1 where exhibition_id = ? and status = 'submitted'";
+    Ok(connection.execute_raw(sql(connection, text, [exhibition.into()])).await?.rows_affected())
+}
+
+/// A decision to be prepared, or taken back.
+pub struct Prepared {
+    pub application: Uuid,
+    pub decision: Option<PendingDecision>,
+    pub reason: Option<String>,
+    pub waitlist_rank: Option<i64>,
+}
+
+/// Prepares a decision; false where the application can't have one now.
+pub async fn prepare(connection: &impl ConnectionTrait, exhibition: Uuid, prepared: &Prepared) -> Outcome<bool> {
+    let text = "update applications set pending_decision = ?, decision_reason = ?, waitlist_rank = ?, version = version + 1 \
+                where exhibition_id = ? and id = ? and lead_id is null and status in ('submitted', 'under_review')";
+    let values = [
+        prepared.decision.map(sea_orm::ActiveEnum::into_value).into(),
+        prepared.reason.clone().into(),
+        prepared.waitlist_rank.into(),
+        exhibition.into(),
+        prepared.application.into(),
+    ];
+    Ok(connection.execute_raw(sql(connection, text, values)).await?.rows_affected() == 1)
+}
+
+/// Takes back every decision that is not released.
+pub async fn clear(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<u64> {
+    let text = "update applications set pending_decision = null, decision_reason = null, waitlist_rank = null, version = version + 1 \
+                where exhibition_id = ? and pending_decision is not null";
+    Ok(connection.execute_raw(sql(connection, text, [exhibition.into()])).await?.rows_affected())
+}
+
+/// Releases what is prepared, at the moment `at`, which then marks it. Those who share a booth follow.
+pub async fn release(connection: &impl ConnectionTrait, exhibition: Uuid, at: DateTime<Utc>, confirm_by: DateTime<Utc>) -> Outcome<u64> {
+    let text = "update applications set status = case pending_decision when 'accept' then 'accepted' when 'waitlist' then 'waitlisted' else 'rejected' end, \
+                decided_at = ?, confirm_by = case pending_decision when 'accept' then ? end, pending_decision = null, version = version + 1 \
+                where exhibition_id = ? and pending_decision is not null and status = 'under_review'";
+    let released = connection.execute_raw(sql(connection, text, [at.into(), confirm_by.into(), exhibition.into()])).await?.rows_affected();
+    let text = "update applications set status = (select l.status from applications l where l.id = applications.lead_id), decided_at = ?, \
+                confirm_by = (select l.confirm_by from applications l where l.id = applications.lead_id), version = version + 1 \
+                where exhibition_id = ? and status = 'under_review' \
+                and lead_id in (select l.id from applications l where l.exhibition_id = ? and l.decided_at = ?)";
+    let values = [at.into(), exhibition.into(), exhibition.into(), at.into()];
+    let followed = connection.execute_raw(sql(connection, text, values)).await?.rows_affected();
+    Ok(released + followed)
+}
+
+/// Offers that nobody confirmed in time, locked by the call.
+pub async fn lapsed(connection: &impl ConnectionTrait, exhibition: Uuid, at: DateTime<Utc>) -> Outcome<Vec<entity::Model>> {
+    let find =
+        entity::Entity::find().filter(entity::Column::ExhibitionId.eq(exhibition)).filter(entity::Column::Status.eq(ApplicationStatus::Accepted));
+    let find = find.filter(entity::Column::LeadId.is_null()).filter(entity::Column::ConfirmBy.lt(at));
+    Ok(find.all(connection).await?)
+}
+
+/// When the next offer runs out.
+pub async fn next_lapse(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Option<DateTime<Utc>>> {
+    let text = "select min(confirm_by) as confirm_by from applications where exhibition_id = ? and status = 'accepted'";
+    let row = connection.query_one_raw(sql(connection, text, [exhibition.into()])).await?;
+    Ok(row.map(|row| row.try_get("", "confirm_by")).transpose()?.flatten())
+}
+
+/// Gives the waitlist this order; those who are not named keep their rank behind it.
+pub async fn rank(connection: &impl ConnectionTrait, exhibition: Uuid, application: Uuid, rank: i64) -> Outcome<bool> {
+    let text = "update applications set waitlist_rank = ?, version = version + 1 where exhibition_id = ? and id = ? and status = 'waitlisted'";
+    Ok(connection.execute_raw(sql(connection, text, [rank.into(), exhibition.into(), application.into()])).await?.rows_affected() == 1)
+}
+
+/// Tells every SME whose application was decided on at `at`, once.
+pub async fn tell_decided(connection: &impl ConnectionTrait, exhibition: Uuid, at: DateTime<Utc>) -> Outcome<()> {
+    let text = "insert into notices (sme_id, subject_id, kind, at, data) select sme_id, id, status, ?, ? from applications \
+                where exhibition_id = ? and decided_at = ?";
+    let data = json!({ "exhibition_id": exhibition });
+    connection.execute_raw(sql(connection, text, [at.into(), data.into(), exhibition.into(), at.into()])).await?;
+    Ok(())
+}
+
+/// Tells one SME, and those who share its booth.
+pub async fn tell(connection: &impl ConnectionTrait, application: &entity::Model, at: DateTime<Utc>) -> Outcome<()> {
+    let text =
+        "insert into notices (sme_id, subject_id, kind, at, data) select sme_id, id, status, ?, ? from applications where id = ? or lead_id = ?";
+    let data = json!({ "exhibition_id": application.exhibition_id });
+    let values = [at.into(), data.into(), application.id.into(), application.id.into()];
+    connection.execute_raw(sql(connection, text, values)).await?;
+    Ok(())
+}
+
+/// A notice with what its words need.
+#[derive(FromQueryResult)]
+pub struct NoticeRow {
+    pub application_id: Uuid,
+    pub exhibition_id: Uuid,
+    pub kind: ApplicationStatus,
+    pub at: DateTime<Utc>,
+    pub title: Localized,
+    pub time_zone: String,
+    pub decision_reason: Option<String>,
+    pub confirm_by: Option<DateTime<Utc>>,
+}
+
+/// The newest notices of an SME.
+pub async fn notices(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<NoticeRow>> {
+    let text = "select n.subject_id as application_id, e.id as exhibition_id, n.kind, n.at, e.title, e.time_zone, a.decision_reason, a.confirm_by \
+                from notices n join applications a on a.id = n.subject_id join exhibitions e on e.id = a.exhibition_id \
+                where n.sme_id = ? order by n.at desc, n.subject_id limit 100";
+    let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;
+    Ok(rows.iter().map(|row| NoticeRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}

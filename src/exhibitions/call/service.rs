@@ -1,0 +1,130 @@
+//! Use cases of calls.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    model::{ALL, FOOD, Question, QuestionKind, Rule, default_rules, instant},
+    store::{self, entity::Model},
+};
+use crate::{
+    catalogue::{self, model::check_range},
+    exhibitions::{model::ExhibitionStatus, store::entity::Model as Exhibition},
+    fault::{Fault, FieldFault, Outcome, field, say},
+    http::work::Work,
+    identity::policy::{ManageExhibition, Permit},
+    platform::{
+        clock::now,
+        jobs::{self, JobKind},
+    },
+    values::{Localized, check_text},
+};
+
+/// What a coordinator sets; times are local to the venue.
+pub struct Terms {
+    pub intro: Localized,
+    pub opens_at: String,
+    pub closes_at: String,
+    pub confirm_by: String,
+    pub capacity: i64,
+}
+
+/// Sets the terms of a call, with the default rules where it is new. Its steps are then taken by the clock.
+pub async fn set(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition, current: Option<Model>, terms: Terms) -> Outcome<Model> {
+    use ExhibitionStatus::{Announced, ApplicationsOpen, Curation, Draft, LineupPublished};
+    if !matches!(exhibition.status, Draft | Announced | ApplicationsOpen | Curation | LineupPublished) {
+        return Err(Fault::conflict("exhibition_over", say("Pameran sudah berjalan atau selesai.", "The exhibition has begun or is over.")));
+    }
+    let mut faults = Vec::new();
+    terms.intro.check("/intro", 10_000, &mut faults);
+    let mut moment = |local: &str, pointer: &str| instant(local, &exhibition.time_zone, pointer, &mut faults);
+    let (opens, closes, confirm) =
+        (moment(&terms.opens_at, "/opens_at"), moment(&terms.closes_at, "/closes_at"), moment(&terms.confirm_by, "/confirm_by"));
+    if opens.zip(closes).is_some_and(|(opens, closes)| closes <= opens) {
+        faults.push(field("/closes_at", "before_start", say("Harus setelah pembukaan.", "Must be after the opening.")));
+    }
+    if closes.zip(confirm).is_some_and(|(closes, confirm)| confirm < closes) {
+        faults.push(field("/confirm_by", "before_start", say("Harus setelah penutupan.", "Must be after the deadline.")));
+    }
+    check_range(Some(terms.capacity), 1..=10_000, "/capacity", &mut faults);
+    let (Some(opens_at), Some(closes_at), Some(confirm_by), true) = (opens, closes, confirm, faults.is_empty()) else {
+        return Err(Fault::invalid(faults));
+    };
+    let blank = Model {
+        exhibition_id: exhibition.id,
+        intro: Localized::default(),
+        opens_at,
+        closes_at,
+        confirm_by,
+        capacity: 1,
+        taken: 0,
+        version: 1,
+        decisions_version: 1,
+    };
+    let is_new = current.is_none();
+    let call = Model { intro: terms.intro, opens_at, closes_at, confirm_by, capacity: terms.capacity, ..current.unwrap_or(blank) };
+    if is_new {
+        store::insert(work.db(), call).await?;
+        for rule in default_rules() {
+            store::insert_rule(work.db(), exhibition.id, &rule).await?;
+        }
+    } else {
+        store::update(work.db(), call).await?;
+    }
+    for (kind, at) in [(JobKind::OpenCall, opens_at), (JobKind::CloseCall, closes_at), (JobKind::LapseOffers, confirm_by)] {
+        jobs::enqueue_later(work.db(), kind, exhibition.id, at - now()).await?;
+    }
+    work.touch_catalogue();
+    work.audit(permit, "set_call", "exhibition", exhibition.id, json!({ "capacity": terms.capacity, "closes_at": closes_at }), None).await?;
+    store::by_exhibition(work.db(), exhibition.id).await
+}
+
+async fn check_scope(work: &Work, scope: &str, faults: &mut Vec<FieldFault>) -> Outcome<()> {
+    if scope != ALL && scope != FOOD && catalogue::store::category_by_slug(work.db(), scope).await?.is_none() {
+        faults.push(field("/scope", "unknown", say("`all`, `food`, atau slug kategori.", "`all`, `food`, or the slug of a category.")));
+    }
+    Ok(())
+}
+
+pub async fn add_rule(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Uuid, rule: Rule) -> Outcome<Rule> {
+    let mut faults = Vec::new();
+    check_scope(work, &rule.scope, &mut faults).await?;
+    if rule.any_of.is_empty() {
+        faults.push(field("/any_of", "required", say("Sebutkan dokumennya.", "Name the document.")));
+    }
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    store::insert_rule(work.db(), exhibition, &rule).await?;
+    work.audit(permit, "add_requirement", "exhibition", exhibition, json!({ "any_of": rule.any_of, "scope": rule.scope }), None).await?;
+    Ok(rule)
+}
+
+pub async fn add_question(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Uuid, question: Question) -> Outcome<Question> {
+    let mut faults = Vec::new();
+    check_scope(work, &question.scope, &mut faults).await?;
+    question.text.check("/text", 500, &mut faults);
+    for (index, option) in question.options.iter().enumerate() {
+        check_text(option, &format!("/options/{index}"), 200, &mut faults);
+    }
+    if (question.kind == QuestionKind::Choice) != (question.options.len() >= 2) {
+        faults.push(field(
+            "/options",
+            "wrong_kind",
+            say("Pilihan: sedikitnya dua, dan hanya untuk `choice`.", "At least two options, and only for `choice`."),
+        ));
+    }
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    let position = store::questions(work.db(), exhibition).await?.len() as i64;
+    store::insert_question(work.db(), exhibition, position, &question).await?;
+    work.audit(permit, "add_question", "exhibition", exhibition, json!({ "question": question.id }), None).await?;
+    Ok(question)
+}
+
+/// Takes a rule or a question back.
+pub async fn remove(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Uuid, table: &'static str, id: Uuid) -> Outcome<()> {
+    store::delete(work.db(), table, exhibition, id).await?;
+    work.audit(permit, "remove_from_call", "exhibition", exhibition, json!({ "table": table, "id": id }), None).await
+}
