@@ -15,7 +15,7 @@ use crate::{
     app::App,
     catalogue::api::CatalogueApi,
     documents::api::DocumentsApi,
-    exhibitions::{api::ExhibitionsApi, applications::api::ApplicationsApi, call::api::CallApi},
+    exhibitions::{api::ExhibitionsApi, applications::api::ApplicationsApi, call::api::CallApi, plan::api::PlanApi},
     http::{
         document::{self, Operations},
         outermost::Outermost,
@@ -32,14 +32,14 @@ use crate::{
 
 type Everything = (
     (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
-    (ExhibitionsApi, CallApi, ApplicationsApi),
+    (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi),
     (MentoringApi, ReferenceApi, StorefrontApi, OperationsApi),
 );
 
 fn service() -> OpenApiService<Everything, ()> {
     let everything = (
         (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
-        (ExhibitionsApi, CallApi, ApplicationsApi),
+        (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi),
         (MentoringApi, ReferenceApi, StorefrontApi, OperationsApi),
     );
     OpenApiService::new(everything, "Etalase", env!("CARGO_PKG_VERSION"))

@@ -21,6 +21,8 @@ mod isolation;
 mod permissions;
 #[path = "suite/photos.rs"]
 mod photos;
+#[path = "suite/plans.rs"]
+mod plans;
 #[path = "suite/story.rs"]
 mod story;
 #[path = "suite/trouble.rs"]

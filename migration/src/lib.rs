@@ -18,6 +18,7 @@ mod m0009_photo_judgement;
 mod m0010_uploads;
 mod m0011_documents;
 mod m0012_calls;
+mod m0013_booths;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_uploads::Migration),
             Box::new(m0011_documents::Migration),
             Box::new(m0012_calls::Migration),
+            Box::new(m0013_booths::Migration),
         ]
     }
 }

@@ -13,5 +13,6 @@ pub mod api;
 pub mod applications;
 pub mod call;
 pub mod model;
+pub mod plan;
 pub mod service;
 pub mod store;

@@ -130,6 +130,33 @@ impl<T: Type, const S: u16> ApiResponse for Reply<T, S> {
     }
 }
 
+/// A picture.
+pub struct Svg(pub String);
+
+impl Svg {
+    /// How an operation that answers with one is documented.
+    pub fn media_type() -> MetaMediaType {
+        MetaMediaType { content_type: "image/svg+xml", schema: String::schema_ref() }
+    }
+}
+
+impl IntoResponse for Svg {
+    fn into_response(self) -> Response {
+        // Opened by itself it may run nothing.
+        let policy = "default-src 'none'; style-src 'unsafe-inline'";
+        Response::builder().content_type("image/svg+xml").header(header::CONTENT_SECURITY_POLICY, policy).body(self.0)
+    }
+}
+
+impl ApiResponse for Svg {
+    fn meta() -> MetaResponses {
+        let content = vec![Self::media_type()];
+        MetaResponses { responses: vec![MetaResponse { description: "OK", status: Some(200), status_range: None, content, headers: vec![] }] }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
 /// Done, and there is nothing to say: 204.
 pub struct NoContent;
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     app::{App, CachedAnswer},
     fault::{Fault, Outcome},
-    http::{locale::language_of, work::hex},
+    http::{locale::language_of, reply::Svg, work::hex},
     values::Language,
 };
 
@@ -113,6 +113,32 @@ impl<T: Send> IntoResponse for Public<T> {
         }
         response
     }
+}
+
+/// The same for a picture.
+pub struct PublicSvg(pub Public<String>);
+
+impl IntoResponse for PublicSvg {
+    fn into_response(self) -> Response {
+        let picture = self.0.answer.as_ref().map(|answer| Svg(answer.json.to_string()).into_response());
+        let mut response = self.0.into_response();
+        if let Some(picture) = picture {
+            for (name, value) in picture.headers() {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+        response
+    }
+}
+
+impl ApiResponse for PublicSvg {
+    fn meta() -> MetaResponses {
+        let mut meta = Public::<String>::meta();
+        meta.responses[0].content = vec![Svg::media_type()];
+        meta
+    }
+
+    fn register(_: &mut Registry) {}
 }
 
 impl<T: Type> ApiResponse for Public<T> {

@@ -15,8 +15,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    answer::{Public, Visit, whole},
-    model::{Card, CategoryNode, Contact, ExhibitionRef, ProductPage, PublicExhibition, PublicLineupItem, PublicSme, Region, Sort},
+    answer::{Public, PublicSvg, Visit, whole},
+    model::{Card, CategoryNode, Contact, ExhibitionRef, ProductPage, PublicBooth, PublicExhibition, PublicLineupItem, PublicSme, Region, Sort},
     search_text::words,
     store::{self, Address, CategoryRow, SmeRow, Wanted},
 };
@@ -24,7 +24,9 @@ use crate::{
     app::CachedAnswer,
     exhibitions::{
         self,
+        call::api::Call,
         model::{ExhibitionStatus, zone_label},
+        plan::{self, model::PlanKind},
         store::entity::Model as ExhibitionRow,
     },
     fault::{Fault, INVALID_PARAMETER, Outcome, say},
@@ -230,6 +232,58 @@ impl StorefrontApi {
         });
         Ok(public.await?)
     }
+
+    /// The call of an exhibition
+    ///
+    /// How to take part: times, places, documents, questions.
+    #[oai(path = "/v1/storefront/exhibitions/:slug/call", method = "get", operation_id = "get_public_call")]
+    async fn call(&self, visit: Visit, slug: Path<String>) -> poem::Result<Public<Call>> {
+        let public = visit.answer(|app| async move {
+            let exhibition = exhibitions::store::public_by_slug(app.database.reader(), &slug).await?;
+            Ok(whole(exhibitions::call::api::read(app.database.reader(), &exhibition).await?.to_json_string()))
+        });
+        Ok(public.await?)
+    }
+
+    /// Who stands where at an exhibition
+    ///
+    /// Once plan and line-up are published; the list that the picture shows.
+    #[oai(path = "/v1/storefront/exhibitions/:slug/booths", method = "get", operation_id = "list_public_booths")]
+    async fn booths(&self, visit: Visit, slug: Path<String>) -> poem::Result<Public<Page<PublicBooth>>> {
+        let public = visit.answer(|app| async move {
+            let reader = app.database.reader();
+            let exhibition = with_public_plan(reader, &slug).await?;
+            let batches = plan::store::batches(reader, exhibition.id).await?;
+            let rows = plan::store::assignments(reader, exhibition.id, PlanKind::Live).await?.into_iter();
+            let booth = |row: plan::store::Assignment| {
+                let batch = batches.iter().find(|batch| batch.id == row.batch_id).cloned()?;
+                Some(PublicBooth { booth: row.booth_code, slot: row.slot_no, batch, brand_name: row.brand_name, sme_handle: row.handle })
+            };
+            Ok(whole(Page::whole(rows.filter_map(booth).collect(), 20_000).to_json_string()))
+        });
+        Ok(public.await?)
+    }
+
+    /// Map of an exhibition
+    ///
+    /// SVG in millimetres, once plan and line-up are published; of the first batch unless another is named.
+    #[oai(path = "/v1/storefront/exhibitions/:slug/plan.svg", method = "get", operation_id = "draw_public_plan")]
+    async fn map(&self, visit: Visit, slug: Path<String>, batch_id: Query<Option<Uuid>>) -> poem::Result<PublicSvg> {
+        let language = visit.language;
+        let public = visit.answer(|app| async move {
+            let reader = app.database.reader();
+            let exhibition = with_public_plan(reader, &slug).await?;
+            Ok(whole(plan::api::draw(reader, &exhibition, PlanKind::Live, batch_id.0, language).await?))
+        });
+        Ok(PublicSvg(public.await?))
+    }
+}
+
+/// An exhibition whose plan is published with its line-up.
+async fn with_public_plan(reader: &impl sea_orm::ConnectionTrait, slug: &str) -> Outcome<ExhibitionRow> {
+    let exhibition = exhibitions::store::public_by_slug(reader, slug).await?;
+    let published = plan::store::version(reader, exhibition.id).await?.published_at;
+    if lineup_is_public(exhibition.status) && published.is_some() { Ok(exhibition) } else { Err(Fault::not_found()) }
 }
 
 fn tag(language: Language) -> &'static str {

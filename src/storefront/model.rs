@@ -12,7 +12,10 @@ use crate::{
         api::{Material, Variant},
         model::{Origin, Storage},
     },
-    exhibitions::model::{Dates, ExhibitionStatus, OpeningHours, Venue},
+    exhibitions::{
+        model::{Dates, ExhibitionStatus, OpeningHours, Venue},
+        plan::model::Batch,
+    },
     media::model::Rendition,
     sme::model::Location,
     values::Money,
@@ -190,4 +193,17 @@ pub struct PublicLineupItem {
     pub exhibition_price: Option<Money>,
     pub units_planned: i64,
     pub is_sample: bool,
+}
+
+/// Who stands in a booth.
+#[derive(Object)]
+pub struct PublicBooth {
+    /// Code of the booth.
+    pub booth: String,
+    pub slot: i64,
+    /// On which days.
+    pub batch: Batch,
+    pub brand_name: String,
+    /// Address part of the SME.
+    pub sme_handle: String,
 }

@@ -12,14 +12,14 @@ fn uuid(text: &str) -> sea_orm::Value {
 }
 
 /// An SME that applied, with all that is asked for.
-struct Applicant {
-    owner: Person,
-    sme: String,
-    path: String,
+pub struct Applicant {
+    pub owner: Person,
+    pub sme: String,
+    pub path: String,
 }
 
 impl Applicant {
-    async fn step(&self, step: &str) -> Answer {
+    pub async fn step(&self, step: &str) -> Answer {
         self.owner.post_empty(&format!("{}/{step}", self.path)).await
     }
 
@@ -27,12 +27,12 @@ impl Applicant {
         self.owner.get(&self.path).await.expect(200).text("/status")
     }
 
-    fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         self.path.rsplit('/').next().unwrap()
     }
 }
 
-async fn open_exhibition(town: &Town, slug: &str, capacity: i64) -> String {
+pub async fn open_exhibition(town: &Town, slug: &str, capacity: i64) -> String {
     let exhibition = town.exhibition(slug).await;
     town.call(&exhibition, capacity).await;
     for step in ["announce", "open"] {
@@ -42,7 +42,7 @@ async fn open_exhibition(town: &Town, slug: &str, capacity: i64) -> String {
 }
 
 /// Registers an SME, has its NIB verified, lets it wish a garment, which needs no food permit, and hands in.
-async fn applicant(world: &World, town: &Town, exhibition: &str, name: &str) -> Applicant {
+pub async fn applicant(world: &World, town: &Town, exhibition: &str, name: &str) -> Applicant {
     let owner = world.newcomer(name, false).await;
     let sme = town.new_sme(&owner, name).await;
     let number = format!("{:013}", Uuid::now_v7().as_u128() % 10_000_000_000_000);
@@ -61,12 +61,12 @@ async fn applicant(world: &World, town: &Town, exhibition: &str, name: &str) -> 
     applicant
 }
 
-async fn close(town: &Town, exhibition: &str) {
+pub async fn close(town: &Town, exhibition: &str) {
     town.coordinator.post_empty(&format!("/v1/exhibitions/{exhibition}/close")).await.expect(200);
 }
 
 /// Prepares decisions under the current ETag.
-async fn prepare(town: &Town, exhibition: &str, decisions: &[(&Applicant, &str)]) -> Answer {
+pub async fn prepare(town: &Town, exhibition: &str, decisions: &[(&Applicant, &str)]) -> Answer {
     let path = format!("/v1/exhibitions/{exhibition}/decisions");
     let etag = town.coordinator.get(&path).await.expect(200).etag();
     let decisions: Vec<Value> =
@@ -74,7 +74,7 @@ async fn prepare(town: &Town, exhibition: &str, decisions: &[(&Applicant, &str)]
     town.coordinator.put(&path, &etag, json!({ "decisions": decisions })).await
 }
 
-async fn release(town: &Town, exhibition: &str, etag: &str) -> Answer {
+pub async fn release(town: &Town, exhibition: &str, etag: &str) -> Answer {
     let request = town.coordinator.request(reqwest::Method::POST, &format!("/v1/exhibitions/{exhibition}/decisions/release"));
     town.coordinator.send(request.header("if-match", etag)).await
 }

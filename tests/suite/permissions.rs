@@ -98,6 +98,17 @@ const MAY: &[(&str, &str)] = &[
     ("archive_exhibition", "c"),
     ("postpone_exhibition", "c"),
     ("cancel_exhibition", "c"),
+    ("add_hall", "c"),
+    ("add_batch", "c"),
+    ("add_booths", "c"),
+    ("remove_booth", "c"),
+    ("get_plan", "fca"),
+    ("draw_plan", "fca"),
+    ("assign_booth", "c"),
+    ("unassign_booth", "c"),
+    ("swap_booths", "c"),
+    ("suggest_plan", "c"),
+    ("publish_plan", "c"),
     ("set_call", "c"),
     ("get_call", "fca"),
     ("add_requirement", "c"),
@@ -137,6 +148,9 @@ const MAY: &[(&str, &str)] = &[
     ("browse_exhibitions", "pmosxfca"),
     ("get_public_exhibition", "pmosxfca"),
     ("get_public_lineup", "pmosxfca"),
+    ("get_public_call", "pmosxfca"),
+    ("list_public_booths", "pmosxfca"),
+    ("draw_public_plan", "pmosxfca"),
     ("livez", "pmosxfca"),
     ("readyz", "pmosxfca"),
     ("version", "pmosxfca"),
@@ -157,6 +171,11 @@ const ONLY_REFUSALS: &[&str] = &[
     "get_public_lineup",
     "remove_lineup_item",
     "get_public_sme",
+    "get_public_call",
+    "list_public_booths",
+    "draw_public_plan",
+    "remove_booth",
+    "unassign_booth",
     "remove_document",
     "remove_requirement",
     "remove_question",
@@ -234,7 +253,7 @@ on_both! {
             ("{variant_id}", product.text("/variants/0/id")), ("{image_id}", product.text("/images/0/id")), ("{material_id}", nowhere.clone()),
             ("{media_id}", product.text("/images/0/photo/id")), ("{exhibition_id}", exhibition), ("{item_id}", item.text("/id")),
             ("{application_id}", exhibitor.text("/application_id")), ("{document_id}", document.text("/id")),
-            ("{requirement_id}", nowhere.clone()), ("{question_id}", nowhere.clone()),
+            ("{requirement_id}", nowhere.clone()), ("{booth_id}", nowhere.clone()), ("{assignment_id}", nowhere.clone()), ("{question_id}", nowhere.clone()),
             ("{upload_id}", upload.text("/id")), ("{invitation_id}", open.text("/id")), ("{session_id}", nowhere.clone()), ("{user_id}", nowhere),
             ("{sme}", "dodol-cisadane".into()), ("{handle}", "dodol".into()), ("{slug}", "pameran".into()),
         ]);
@@ -256,6 +275,9 @@ on_both! {
                     }
                     if operation.id == "upload_photo" || operation.id == "list_products" {
                         path = format!("{path}?sme_id={}", town.sme);
+                    }
+                    if operation.id == "unassign_booth" {
+                        path.push_str("?plan=draft");
                     }
                     let body = match operation.id.as_str() {
                         "begin_application" => json!({ "sme_id": town.sme }),

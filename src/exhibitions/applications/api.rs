@@ -59,6 +59,8 @@ pub struct Application {
     pub submitted_at: Option<DateTime<Utc>>,
     /// UTC.
     pub decided_at: Option<DateTime<Utc>>,
+    /// Watts that the booth has to supply.
+    pub power_needed_w: i64,
     /// On the clock of the venue.
     pub confirm_by: Option<Moment>,
     pub version: i64,
@@ -90,6 +92,7 @@ impl Application {
             waitlist_rank: row.waitlist_rank.filter(|_| visible),
             submitted_at: row.submitted_at,
             decided_at: row.decided_at,
+            power_needed_w: row.power_needed_w,
             confirm_by: row.confirm_by.map(|at| Moment::of(at, zone)),
             version: row.version,
         }
@@ -117,6 +120,8 @@ pub struct ApplicationPatch {
     pub product_ids: Option<Vec<Uuid>>,
     /// Answers by question; replaces them.
     pub answers: Option<Value>,
+    /// Watts that the booth has to supply.
+    pub power_needed_w: Option<i64>,
 }
 
 /// The checklist of an application.
@@ -361,7 +366,7 @@ impl ApplicationsApi {
             let message = crate::fault::say("Jawaban menurut id pertanyaan.", "Answers by the id of their question.");
             crate::fault::Fault::invalid_field("/answers", "wrong_kind", message)
         })?;
-        let change = Change { pitch: patch.pitch.into(), product_ids: patch.product_ids, answers };
+        let change = Change { pitch: patch.pitch.into(), product_ids: patch.product_ids, answers, power_needed_w: patch.power_needed_w };
         let application = service::edit(&work, &permit, &exhibition, application, change).await?;
         finish(work, &exhibition, application.id).await
     }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     app::App,
+    catalogue::model::check_range,
     documents::store::held_by_applicants,
     exhibitions::{
         self,
@@ -83,6 +84,7 @@ pub async fn create(work: &Work, permit: &Permit<EditApplication>, exhibition: &
         submitted_at: None,
         decided_at: None,
         confirm_by: None,
+        power_needed_w: 0,
         version: 1,
         created_at: now(),
     };
@@ -96,6 +98,7 @@ pub struct Change {
     pub pitch: Option<Option<Localized>>,
     pub product_ids: Option<Vec<Uuid>>,
     pub answers: Option<Answers>,
+    pub power_needed_w: Option<i64>,
 }
 
 /// Changes a draft or a submitted application, until the deadline.
@@ -115,6 +118,8 @@ pub async fn edit(work: &Work, permit: &Permit<EditApplication>, exhibition: &Ex
         check_answers(&calls::questions(work.db(), exhibition.id).await?, &answers, &mut faults);
         application.answers = json!(answers);
     }
+    check_range(change.power_needed_w, 0..=100_000, "/power_needed_w", &mut faults);
+    application.power_needed_w = change.power_needed_w.unwrap_or(application.power_needed_w);
     if change.product_ids.as_ref().is_some_and(|products| products.len() > 50) {
         faults.push(field("/product_ids", "too_many", say("Paling banyak 50 produk.", "At most 50 products.")));
     }

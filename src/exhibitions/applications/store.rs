@@ -45,6 +45,7 @@ pub mod entity {
         pub submitted_at: Option<DateTimeUtc>,
         pub decided_at: Option<DateTimeUtc>,
         pub confirm_by: Option<DateTimeUtc>,
+        pub power_needed_w: i64,
         pub version: i64,
         pub created_at: DateTimeUtc,
     }

@@ -1,0 +1,128 @@
+//! The plan as a picture (row F19): SVG in millimetres, readable on a phone and in print, with a title on every booth.
+
+use std::fmt::Write;
+
+use super::model::{Booth, Hall};
+
+/// Room around each hall and below its name, in millimetres.
+const MARGIN: i64 = 1_500;
+const HEADING: i64 = 2_000;
+
+/// A booth with who stands in it, one name per slot that is taken.
+pub struct Labelled<'a> {
+    pub booth: &'a Booth,
+    pub names: Vec<&'a str>,
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // What XML can't hold (XML 1.0, 2.2).
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+/// `text` in lines that fit `width` at this font size; what does not fit in `most` lines ends in an ellipsis. A letter is
+/// taken as 0.6 of its size wide.
+fn wrapped(text: &str, width: i64, size: i64, most: usize) -> Vec<String> {
+    let fits = usize::try_from(width * 10 / (size * 6).max(1)).unwrap_or(1).max(1);
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= fits => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    let cut = lines.len() > most;
+    lines.truncate(most);
+    let last = lines.len().saturating_sub(1);
+    for (index, line) in lines.iter_mut().enumerate() {
+        if line.chars().count() > fits || (cut && index == last) {
+            *line = line.chars().take(fits.saturating_sub(1)).chain(['…']).collect();
+        }
+    }
+    lines
+}
+
+/// Halls below each other, booths with code and names. Colour tells free from taken and blocked, and so do words.
+pub fn svg(title: &str, halls: &[Hall], booths: &[Labelled<'_>], free: &str, blocked: &str) -> String {
+    let width = halls.iter().map(|hall| hall.width_mm).max().unwrap_or(1_000) + 2 * MARGIN;
+    let height = halls.iter().map(|hall| hall.depth_mm + HEADING + 2 * MARGIN).sum::<i64>().max(1_000);
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"100%\" role=\"img\" aria-labelledby=\"t\" \
+         font-family=\"system-ui, sans-serif\"><title id=\"t\">{}</title><rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>",
+        escaped(title)
+    );
+    let mut top = 0;
+    for hall in halls {
+        let (x, y) = (MARGIN, top + MARGIN + HEADING);
+        // Writing to a string can't fail.
+        let _ = write!(out, "<text x=\"{x}\" y=\"{}\" font-size=\"1200\" font-weight=\"bold\">{}</text>", y - 600, escaped(&hall.name));
+        let _ = write!(
+            out,
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" fill=\"#f6f6f4\" stroke=\"#222\" stroke-width=\"120\"/>",
+            hall.width_mm, hall.depth_mm
+        );
+        for labelled in booths.iter().filter(|labelled| labelled.booth.hall_id == hall.id) {
+            draw(&mut out, labelled, (x, y), free, blocked);
+        }
+        top += hall.depth_mm + HEADING + 2 * MARGIN;
+    }
+    out.push_str("</svg>");
+    out
+}
+
+fn draw(out: &mut String, Labelled { booth, names }: &Labelled<'_>, (left, top): (i64, i64), free: &str, blocked: &str) {
+    let (x, y) = (left + booth.x_mm, top + booth.y_mm);
+    let (words, fill) = match (booth.is_blocked == 1, names.is_empty()) {
+        (true, _) => (blocked.to_owned(), "#d9d9d9"),
+        (false, true) => (free.to_owned(), "#fff"),
+        (false, false) => (names.join(", "), "#cfe8d5"),
+    };
+    let _ = write!(
+        out,
+        "<g><title>{}: {}</title><rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" fill=\"{fill}\" stroke=\"#222\" stroke-width=\"60\"/>",
+        escaped(&booth.code),
+        escaped(&words),
+        booth.width_mm,
+        booth.depth_mm
+    );
+    let size = (booth.width_mm / 4).min(booth.depth_mm / 4).clamp(150, 900);
+    let middle = x + booth.width_mm / 2;
+    let _ = write!(
+        out,
+        "<text x=\"{middle}\" y=\"{}\" font-size=\"{size}\" font-weight=\"bold\" text-anchor=\"middle\">{}</text>",
+        y + size + size / 4,
+        escaped(&booth.code)
+    );
+    let small = size / 2;
+    let room = usize::try_from((booth.depth_mm - size - size / 2) / (small + small / 6).max(1)).unwrap_or(0);
+    for (index, line) in wrapped(&words, booth.width_mm - small, small, room).iter().enumerate() {
+        let below = y + size + size / 2 + (index as i64 + 1) * (small + small / 6);
+        let _ = write!(out, "<text x=\"{middle}\" y=\"{below}\" font-size=\"{small}\" text-anchor=\"middle\">{}</text>", escaped(line));
+    }
+    out.push_str("</g>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_wrapped_cut_and_never_markup() {
+        assert_eq!(wrapped("Keripik Tempe Barokah Jaya", 3000, 300, 2), ["Keripik Tempe", "Barokah Jaya"]);
+        assert_eq!(wrapped("Keripik Tempe Barokah Jaya Abadi", 3000, 300, 2), ["Keripik Tempe", "Barokah Jaya…"]);
+        assert_eq!(wrapped("Superpanjangsekalinamanya", 1500, 300, 2), ["Superpa…"]);
+        assert_eq!(escaped("<b>\"Tahu & Tempe\"\u{1}"), "&lt;b&gt;&quot;Tahu &amp; Tempe&quot; ");
+    }
+}

@@ -1,0 +1,183 @@
+//! Booths: no double booking whatever happens, and a plan that is published as a whole.
+
+use chrono::Utc;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    applications::{Applicant, applicant, close, open_exhibition, prepare, release},
+    world::{Answer, Engine, Town, World},
+};
+
+/// An exhibition with accepted applicants, one batch, and a row of booths A-00, A-01, …
+struct Fair {
+    town: Town,
+    path: String,
+    applicants: Vec<Applicant>,
+}
+
+impl Fair {
+    async fn new(world: &World, names: &[&str], booths: usize, change: impl Fn(usize, &mut Value)) -> Self {
+        let town = world.town().await;
+        let exhibition = open_exhibition(&town, "pameran", names.len().max(1) as i64).await;
+        let mut applicants = Vec::new();
+        for name in names {
+            applicants.push(applicant(world, &town, &exhibition, name).await);
+        }
+        close(&town, &exhibition).await;
+        let decisions: Vec<_> = applicants.iter().map(|who| (who, "accept")).collect();
+        let set = prepare(&town, &exhibition, &decisions).await.expect(200);
+        release(&town, &exhibition, &set.etag()).await.expect(200);
+        let path = format!("/v1/exhibitions/{exhibition}");
+        let hall = json!({ "name": "Aula Utama", "width_mm": 40_000, "depth_mm": 20_000 });
+        let hall = town.coordinator.post(&format!("{path}/halls"), hall).await.expect(201).text("/id");
+        let batch = json!({ "name": "Gelombang 1", "starts_on": "2030-05-01", "ends_on": "2030-05-02" });
+        town.coordinator.post(&format!("{path}/batches"), batch).await.expect(201);
+        let row = (0..booths).map(|index| {
+            let mut booth = json!({
+                "hall_id": hall, "code": format!("A-{index:02}"), "class": "standard", "x_mm": index * 3_000, "y_mm": 0,
+                "width_mm": 3_000, "depth_mm": 3_000, "power_w": 450,
+            });
+            change(index, &mut booth);
+            booth
+        });
+        town.coordinator.post(&format!("{path}/booths"), json!({ "booths": row.collect::<Vec<_>>() })).await.expect(201);
+        Self { town, path, applicants }
+    }
+
+    async fn assign(&self, plan: &str, who: usize, booth: &str) -> Answer {
+        let body = json!({ "plan": plan, "application_id": self.applicants[who].id(), "booth": booth });
+        self.town.coordinator.post(&format!("{}/plan/assignments", self.path), body).await
+    }
+
+    async fn plan(&self, plan: &str) -> Answer {
+        self.town.coordinator.get(&format!("{}/plan?plan={plan}", self.path)).await.expect(200)
+    }
+
+    async fn act(&self, act: &str, etag: &str, body: Value) -> Answer {
+        let request = self.town.coordinator.request(reqwest::Method::POST, &format!("{}/plan/{act}", self.path)).header("if-match", etag);
+        self.town.coordinator.send(if body.is_null() { request } else { request.json(&body) }).await
+    }
+}
+
+/// Booth and name of each assignment.
+fn places(plan: &Answer) -> Vec<(String, String)> {
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    plan.body["assignments"].as_array().unwrap().iter().map(|row| (text(row, "booth"), text(row, "brand_name"))).collect()
+}
+
+on_both! {
+    async fn of_a_hundred_who_want_the_last_booth_at_once_exactly_one_gets_it(world: World) {
+        let fair = Fair::new(&world, &["satu", "dua"], 1, |_, _| {}).await;
+        let tries = futures_util::future::join_all((0..100).map(|index| fair.assign("live", index % 2, "A-00"))).await;
+        let won = tries.iter().filter(|answer| answer.status == 201).count();
+        assert_eq!(won, 1);
+        for lost in tries.iter().filter(|answer| answer.status != 201) {
+            assert_eq!((lost.status, lost.text("/reason")), (409, "booth_slot_taken".into()), "{:#}", lost.body);
+            assert_eq!(lost.body["conflict"], json!({ "booth": "A-00", "slot": 1, "batch": "Gelombang 1" }));
+            assert_eq!(lost.text("/detail"), "Booth A-00 slot 1 is taken in Gelombang 1.");
+        }
+        assert_eq!(places(&fair.plan("live").await).len(), 1);
+    }
+
+    async fn a_draft_is_unseen_until_it_is_published_as_a_whole(world: World) {
+        let fair = Fair::new(&world, &["satu", "dua"], 3, |_, _| {}).await;
+        for step in ["publish-lineup"] {
+            fair.town.coordinator.post_empty(&format!("{}/{step}", fair.path)).await.expect(200);
+        }
+        let seen = async || world.public().get("/v1/storefront/exhibitions/pameran/booths").await;
+        fair.assign("draft", 0, "A-00").await.expect(201);
+        fair.assign("draft", 1, "A-01").await.expect(201);
+        seen().await.expect(404);
+        let etag = fair.plan("draft").await.etag();
+        fair.act("publish", &etag, Value::Null).await.expect(200);
+        let shown = seen().await.expect(200);
+        assert_eq!((shown.text("/data/0/booth"), shown.text("/data/0/brand_name"), shown.text("/data/0/batch/name")), ("A-00".into(), "satu".into(), "Gelombang 1".into()));
+        // A change of the draft changes nothing until it is published, and a stale editor is told so.
+        let one = fair.plan("draft").await;
+        let swap = json!({ "plan": "draft", "assignment_id": one.text("/assignments/0/id"), "with": one.text("/assignments/1/id") });
+        assert_eq!(fair.act("swap", &etag, swap.clone()).await.expect(412).text("/code"), "precondition_failed");
+        let swapped = fair.act("swap", &one.etag(), swap).await.expect(200);
+        assert_eq!(places(&swapped), [("A-00".into(), "dua".into()), ("A-01".into(), "satu".into())]);
+        assert_eq!(seen().await.text("/data/0/brand_name"), "satu");
+        let mover = swapped.text("/assignments/0/id");
+        let moved = fair.act("swap", &swapped.etag(), json!({ "plan": "draft", "assignment_id": mover, "to_booth": "A-02" })).await.expect(200);
+        assert_eq!(places(&moved), [("A-01".into(), "satu".into()), ("A-02".into(), "dua".into())], "with an empty one");
+        fair.act("publish", &moved.etag(), Value::Null).await.expect(200);
+        assert_eq!(seen().await.text("/data/0/booth"), "A-01");
+        // Who withdraws is gone from the plan in the same moment.
+        fair.applicants[0].step("withdraw").await.expect(200);
+        assert_eq!(places(&fair.plan("live").await), [("A-02".into(), "dua".into())]);
+        assert_eq!(seen().await.body["data"].as_array().unwrap().len(), 1);
+        let kept = fair.plan("draft").await;
+        assert_eq!(places(&kept), [("A-02".into(), "dua".into())]);
+        let gone = format!("{}/plan/assignments/{}?plan=draft", fair.path, kept.text("/assignments/0/id"));
+        fair.town.coordinator.delete(&gone, &kept.etag()).await.expect(204);
+        assert!(places(&fair.plan("draft").await).is_empty());
+    }
+
+    async fn a_suggestion_explains_whom_it_could_not_place(world: World) {
+        let fair = Fair::new(&world, &["satu", "dua", "tiga"], 2, |index, booth| booth["power_w"] = json!(if index == 0 { 1300 } else { 0 })).await;
+        for (who, power) in [(1, 900), (2, 900)] {
+            let text = "update applications set power_needed_w = ? where id = ?";
+            world.execute(text, vec![i64::from(power).into(), Uuid::parse_str(fair.applicants[who].id()).unwrap().into()]).await.unwrap();
+        }
+        let etag = fair.plan("draft").await.etag();
+        let suggested = fair.act("suggest", &etag, json!({})).await.expect(200);
+        assert_eq!(suggested.body["plan"]["assignments"].as_array().unwrap().len(), 2);
+        assert_eq!(suggested.body["plan"]["warnings"], json!([]));
+        assert_eq!(suggested.body["unplaced"].as_array().unwrap().len(), 1);
+        assert_eq!(suggested.text("/unplaced/0/reason/en"), "No free booth has 900 W.");
+        let weak = fair.plan("draft").await;
+        let strong = weak.body["assignments"].as_array().unwrap().iter().find(|row| row["booth"] == "A-00").unwrap()["id"].clone();
+        let other = weak.body["assignments"].as_array().unwrap().iter().find(|row| row["booth"] == "A-01").unwrap()["id"].clone();
+        let swapped = fair.act("swap", &weak.etag(), json!({ "plan": "draft", "assignment_id": strong, "with": other })).await.expect(200);
+        assert_eq!(swapped.text("/warnings/0/code"), "not_enough_power");
+        assert_eq!(swapped.text("/warnings/0/message/en"), "Booth A-01 has 0 W, 900 W are needed.");
+    }
+
+    async fn the_picture_shows_who_stands_where_and_escapes_what_people_type(world: World) {
+        let fair = Fair::new(&world, &["satu", "dua"], 3, |index, booth| booth["is_blocked"] = json!(index == 2)).await;
+        world.execute("update smes set brand_name = '<b>Tahu & Tempe</b>' where brand_name = 'satu'", vec![]).await.unwrap();
+        fair.assign("draft", 0, "A-00").await.expect(201);
+        assert_eq!(fair.assign("draft", 1, "A-02").await.expect(409).text("/reason"), "booth_blocked");
+        let request = fair.town.coordinator.request(reqwest::Method::GET, &format!("{}/plan.svg", fair.path));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["content-type"], "image/svg+xml");
+        assert!(response.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
+        let picture = response.text().await.unwrap();
+        assert!(picture.contains("<title>A-00: &lt;b&gt;Tahu &amp; Tempe&lt;/b&gt;</title>") && picture.contains("<title>A-01: free</title>"), "{picture}");
+        assert!(picture.contains("A-02: blocked") && picture.contains("Aula Utama"), "{picture}");
+    }
+
+    async fn the_database_itself_keeps_batches_apart_and_booths_single(world: World) {
+        let fair = Fair::new(&world, &["satu", "dua"], 2, |_, _| {}).await;
+        let batch = |from: &str, to: &str| json!({ "name": format!("{from} {to}"), "starts_on": from, "ends_on": to });
+        let batches = format!("{}/batches", fair.path);
+        assert_eq!(fair.town.coordinator.post(&batches, batch("2030-05-02", "2030-05-03")).await.expect(409).text("/reason"), "batches_overlap");
+        fair.town.coordinator.post(&batches, batch("2030-05-04", "2030-05-05")).await.expect(422);
+        fair.town.coordinator.post(&batches, batch("2030-05-03", "2030-05-04")).await.expect(201);
+        let many = futures_util::future::join_all((0..2).map(|_| fair.town.coordinator.post(&batches, batch("2030-05-03", "2030-05-04")))).await;
+        assert!(many.iter().all(|answer| answer.status == 409));
+        fair.town.coordinator.post(&format!("{}/plan/assignments", fair.path), json!({ "plan": "live", "application_id": fair.applicants[0].id(), "booth": "A-00" })).await.expect(422);
+        let first = fair.plan("live").await.text("/batches/0/id");
+        let body = json!({ "plan": "live", "application_id": fair.applicants[0].id(), "booth": "A-00", "batch_id": first });
+        fair.town.coordinator.post(&format!("{}/plan/assignments", fair.path), body).await.expect(201);
+        let refused = async |text: &str, values: Vec<sea_orm::Value>| {
+            let result = world.execute(text, values).await;
+            assert!(result.is_err(), "{text}: {result:?}");
+        };
+        refused("update exhibition_batches set starts_on = '2030-05-02'", vec![]).await;
+        refused("update exhibition_batches set ends_on = '2029-01-01'", vec![]).await;
+        let copy = "insert into booth_assignments (id, exhibition_id, batch_id, booth_id, slot_no, application_id, plan, status, created_at) \
+                    select ?, exhibition_id, batch_id, booth_id, slot_no, ?, plan, 'held', ? from booth_assignments";
+        let (one, other) = (Uuid::parse_str(fair.applicants[0].id()).unwrap(), Uuid::parse_str(fair.applicants[1].id()).unwrap());
+        refused(copy, vec![Uuid::now_v7().into(), other.into(), Utc::now().into()]).await;
+        refused(copy, vec![Uuid::now_v7().into(), one.into(), Utc::now().into()]).await;
+        refused("update booth_assignments set slot_no = 2", vec![]).await;
+        refused("update booth_assignments set batch_id = ?", vec![Uuid::now_v7().into()]).await;
+        world.execute("update applications set status = 'declined' where id = ?", vec![one.into()]).await.unwrap();
+        assert!(places(&fair.plan("live").await).is_empty(), "a trigger frees the booth");
+        refused(copy, vec![Uuid::now_v7().into(), one.into(), Utc::now().into()]).await;
+    }
+}
