@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, metadata::Orientation};
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "heic")]
@@ -90,12 +91,9 @@ fn believable(profile: Option<Vec<u8>>) -> Option<Vec<u8>> {
 
 /// Decoders fill what is missing with grey; a JPEG without its end marker is refused instead.
 fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    bytes.windows(2).rev().any(|pair| pair == b"\xff\xd9") && {
-        // A thumbnail inside EXIF has an end marker too: the last one must follow the last scan.
-        let scan = bytes.windows(2).rposition(|pair| pair == b"\xff\xda");
-        let end = bytes.windows(2).rposition(|pair| pair == b"\xff\xd9");
-        scan.is_some_and(|scan| end.is_some_and(|end| end > scan))
-    }
+    // A thumbnail inside EXIF has an end marker too: the last one must follow the last scan.
+    let (scan, end) = (memmem::rfind(bytes, b"\xff\xda"), memmem::rfind(bytes, b"\xff\xd9"));
+    scan.zip(end).is_some_and(|(scan, end)| end > scan)
 }
 
 fn eight_bit(image: DynamicImage) -> DynamicImage {

@@ -2,12 +2,11 @@
 //! fingerprint by which a copy is recognised.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use etalase_scaling::resize;
 use image::{DynamicImage, GrayImage};
 use image_hasher::{HashAlg, HasherConfig};
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
-
-use super::pipeline::resize;
 
 /// Sharpness is measured at this width at most, as a visitor sees it, so that pixel counts don't matter.
 const SHARPNESS_WIDTH: u32 = 960;

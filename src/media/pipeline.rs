@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use etalase_scaling::resize;
 use image::{DynamicImage, RgbImage, metadata::Orientation};
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 use serde::{Deserialize, Serialize};
@@ -108,18 +108,6 @@ fn rungs(width: u32) -> Vec<u32> {
 fn scaled(width: u32, height: u32, to: u32) -> (u32, u32) {
     let exact = (u64::from(height) * u64::from(to) + u64::from(width) / 2) / u64::from(width.max(1));
     (to, u32::try_from(exact).unwrap_or(u32::MAX).max(1))
-}
-
-/// Scales with Lanczos; alpha is taken into account.
-pub fn resize(image: &DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
-    if (image.width(), image.height()) == (width, height) {
-        return image.clone();
-    }
-    let mut target = DynamicImage::new(width, height, image.color());
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
-    // Both images have the same pixel type and no empty side, which are the only reasons to fail.
-    let _ = Resizer::new().resize(image, &mut target, &options);
-    target
 }
 
 /// Converts in place; an unreadable profile or one for other than RGB is ignored, as browsers do.

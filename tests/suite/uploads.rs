@@ -113,6 +113,7 @@ async fn with_a_public_address_the_signature_is_for_that_address() {
     let world = World::start(Engine::Sqlite, |config| {
         config.public_url = Some("https://toko.example.org/".into());
         config.bucket_endpoint = None;
+        config.bucket_name = "etalase".into();
     })
     .await;
     let town = world.town().await;
