@@ -35,6 +35,8 @@ pub struct Config {
     pub registration: bool,
     /// Whether staff and operators need a second factor before their role counts; by default unless demo.
     pub staff_second_factor: Option<bool>,
+    /// Whether decisions are released by somebody other than who prepared them.
+    pub release_by_second_person: bool,
     /// Image jobs at work at a time.
     pub image_workers: usize,
     /// Photos that may wait for processing; more uploads are asked to come back later.
@@ -63,6 +65,7 @@ const KEYS: &[&str] = &[
     "demo_password",
     "registration",
     "staff_second_factor",
+    "release_by_second_person",
     "image_workers",
     "image_queue",
     "keep_originals",
@@ -80,6 +83,7 @@ impl Config {
             .set_default("bucket_region", "garage")?
             .set_default("bucket_name", "etalase")?
             .set_default("registration", true)?
+            .set_default("release_by_second_person", false)?
             .set_default("image_workers", 2)?
             .set_default("image_queue", 1000)?
             .set_default("keep_originals", true)?

@@ -224,6 +224,14 @@ const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
         "Nama gelombang sudah ada.",
         "There is a batch with this name.",
     ),
+    (
+        &["reviewer_has_conflict"],
+        "reviewer_has_conflict",
+        "Penilai adalah anggota atau pembina IKM ini.",
+        "The reviewer belongs to this SME or mentors it.",
+    ),
+    (&["check_in_for_confirmed"], "not_confirmed", "Hanya peserta yang dikonfirmasi.", "Only for confirmed exhibitors."),
+    (&["report_by_exhibitor"], "not_an_exhibitor", "Hanya peserta, pada hari pameran.", "Only by exhibitors, for days of the exhibition."),
     (&["exhibition_is_full"], "exhibition_is_full", "Tempat pameran tidak cukup.", "There are not so many places."),
     (&["application_products_own"], "not_own_product", "Hanya produk sendiri.", "Only products of the SME itself."),
     (

@@ -1,17 +1,23 @@
-//! Bimtek programmes and WUB groups: what the agency reads of them. Enrolment comes with its own capability.
+//! Bimtek programmes and WUB groups, as far as the agency reads them, and who mentors which SME.
 
 use chrono::NaiveDate;
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path};
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     app::App,
-    fault::Outcome,
-    http::{Member, Page, Reply, Tag},
-    identity::policy::{self, ReadAgency, Scope},
-    platform::{clock::now, database::sql},
+    fault::{Fault, Outcome, say},
+    http::{Body, Member, Page, Reply, Tag, Work, Write, reply::NoContent},
+    identity::policy::{self, ManageMentors, Permit, ReadAgency, ReadSme, Scope},
+    platform::{
+        clock::now,
+        database::{select, sql},
+    },
+    sme,
     values::Localized,
 };
 
@@ -88,6 +94,46 @@ pub async fn join_group(connection: &impl ConnectionTrait, group: Uuid, sme: Uui
     Ok(())
 }
 
+/// Somebody who mentors an SME, and so does not review its applications.
+#[derive(Object, FromQueryResult)]
+pub struct Mentor {
+    pub user_id: Uuid,
+    pub display_name: String,
+}
+
+/// A mentor to be assigned: staff of an agency of the SME.
+#[derive(Object, Deserialize)]
+#[oai(deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+pub struct NewMentor {
+    pub user_id: Uuid,
+}
+
+async fn mentors(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<Mentor>> {
+    let text = "select u.id as user_id, u.display_name from mentor_assignments m join users u on u.id = m.mentor_id where m.sme_id = ? \
+                order by m.created_at, u.id limit 100";
+    select(connection, text, [sme.into()]).await
+}
+
+async fn add_mentor(work: &Work, permit: &Permit<ManageMentors>, sme: Uuid, mentor: Uuid) -> Outcome<()> {
+    let staff = "select 1 as one from agency_members a join sme_agencies s on s.agency_id = a.agency_id where s.sme_id = ? and a.user_id = ? limit 1";
+    if work.db().query_one_raw(sql(work.db(), staff, [sme.into(), mentor.into()])).await?.is_none() {
+        return Err(Fault::invalid_field("/user_id", "unknown", say("Bukan staf dinas pembina IKM ini.", "Not staff of an agency of this SME.")));
+    }
+    let text =
+        "insert into mentor_assignments (sme_id, mentor_id, assigned_by, created_at) values (?, ?, ?, ?) on conflict (sme_id, mentor_id) do nothing";
+    work.db().execute_raw(sql(work.db(), text, [sme.into(), mentor.into(), permit.by().into(), now().into()])).await?;
+    work.audit(permit, "add_mentor", "sme", sme, json!({ "mentor": mentor }), None).await
+}
+
+async fn remove_mentor(work: &Work, permit: &Permit<ManageMentors>, sme: Uuid, mentor: Uuid) -> Outcome<()> {
+    let text = "delete from mentor_assignments where sme_id = ? and mentor_id = ?";
+    if work.db().execute_raw(sql(work.db(), text, [sme.into(), mentor.into()])).await?.rows_affected() == 0 {
+        return Err(Fault::not_found());
+    }
+    work.audit(permit, "remove_mentor", "sme", sme, json!({ "mentor": mentor }), None).await
+}
+
 #[OpenApi(tag = "Tag::Mentoring")]
 impl MentoringApi {
     /// Programmes of an agency
@@ -96,7 +142,7 @@ impl MentoringApi {
         policy::permit::<ReadAgency>(&member, &Scope::agency(*agency_id))?;
         let text = "select id, title, organiser, venue, starts_on, ends_on, time_zone, quota, source, source_status from programmes \
                     where agency_id = ? order by starts_on desc, id limit 500";
-        Ok(Reply::new(&Page::whole(read(&app, text, *agency_id).await?, 500)))
+        Ok(Reply::new(&Page::whole(select(app.database.reader(), text, [agency_id.0.into()]).await?, 500)))
     }
 
     /// WUB groups of an agency
@@ -105,12 +151,35 @@ impl MentoringApi {
         policy::permit::<ReadAgency>(&member, &Scope::agency(*agency_id))?;
         let text = "select g.id, g.name, g.focus, (select count(*) from wub_members m where m.group_id = g.id) as members, g.source, g.source_status \
                     from wub_groups g where g.agency_id = ? order by g.id limit 500";
-        Ok(Reply::new(&Page::whole(read(&app, text, *agency_id).await?, 500)))
+        Ok(Reply::new(&Page::whole(select(app.database.reader(), text, [agency_id.0.into()]).await?, 500)))
     }
-}
 
-async fn read<T: FromQueryResult>(app: &App, text: &str, agency: Uuid) -> Outcome<Vec<T>> {
-    let reader = app.database.reader();
-    let rows = reader.query_all_raw(sql(reader, text, [agency.into()])).await?;
-    Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    /// Who mentors an SME
+    #[oai(path = "/v1/smes/:sme_id/mentors", method = "get", operation_id = "list_mentors")]
+    async fn mentors(&self, app: Data<&App>, member: Member, sme_id: Path<Uuid>) -> poem::Result<Reply<Page<Mentor>>> {
+        let reader = app.database.reader();
+        policy::permit::<ReadSme>(&member, &sme::store::scope(reader, *sme_id).await?)?;
+        Ok(Reply::new(&Page::whole(mentors(reader, *sme_id).await?, 100)))
+    }
+
+    /// Assign a mentor
+    ///
+    /// Who mentors an SME does not review its applications; what they reviewed before no longer counts.
+    #[oai(path = "/v1/smes/:sme_id/mentors", method = "post", operation_id = "add_mentor")]
+    async fn add(&self, member: Member, write: Write, sme_id: Path<Uuid>, body: Body<NewMentor>) -> poem::Result<Reply<Page<Mentor>>> {
+        let work = write.begin(member.user_id, body.bytes()).await?;
+        let permit = policy::permit::<ManageMentors>(&member, &sme::store::scope(work.db(), *sme_id).await?)?;
+        add_mentor(&work, &permit, *sme_id, body.read()?.user_id).await?;
+        let reply = Reply::new(&Page::whole(mentors(work.db(), *sme_id).await?, 100));
+        work.finish(reply).await
+    }
+
+    /// End the mentoring of an SME
+    #[oai(path = "/v1/smes/:sme_id/mentors/:user_id", method = "delete", operation_id = "remove_mentor")]
+    async fn remove(&self, member: Member, write: Write, sme_id: Path<Uuid>, user_id: Path<Uuid>) -> poem::Result<NoContent> {
+        let work = write.begin(member.user_id, &[]).await?;
+        let permit = policy::permit::<ManageMentors>(&member, &sme::store::scope(work.db(), *sme_id).await?)?;
+        remove_mentor(&work, &permit, *sme_id, *user_id).await?;
+        work.finish_empty().await
+    }
 }

@@ -15,7 +15,10 @@ use crate::{
     app::App,
     catalogue::api::CatalogueApi,
     documents::api::DocumentsApi,
-    exhibitions::{api::ExhibitionsApi, applications::api::ApplicationsApi, call::api::CallApi, plan::api::PlanApi},
+    exhibitions::{
+        api::ExhibitionsApi, applications::api::ApplicationsApi, call::api::CallApi, onsite::api::OnsiteApi, plan::api::PlanApi,
+        results::api::ResultsApi, review::api::ReviewApi, selection::api::SelectionApi,
+    },
     http::{
         document::{self, Operations},
         outermost::Outermost,
@@ -32,14 +35,14 @@ use crate::{
 
 type Everything = (
     (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
-    (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi),
+    (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
     (MentoringApi, ReferenceApi, StorefrontApi, OperationsApi),
 );
 
 fn service() -> OpenApiService<Everything, ()> {
     let everything = (
         (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
-        (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi),
+        (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
         (MentoringApi, ReferenceApi, StorefrontApi, OperationsApi),
     );
     OpenApiService::new(everything, "Etalase", env!("CARGO_PKG_VERSION"))

@@ -23,9 +23,13 @@ mod permissions;
 mod photos;
 #[path = "suite/plans.rs"]
 mod plans;
+#[path = "suite/selection.rs"]
+mod selection;
 #[path = "suite/story.rs"]
 mod story;
 #[path = "suite/trouble.rs"]
 mod trouble;
 #[path = "suite/uploads.rs"]
 mod uploads;
+#[path = "suite/whole_exhibition.rs"]
+mod whole_exhibition;

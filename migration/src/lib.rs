@@ -19,6 +19,8 @@ mod m0010_uploads;
 mod m0011_documents;
 mod m0012_calls;
 mod m0013_booths;
+mod m0014_review;
+mod m0015_on_the_day;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -40,6 +42,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_documents::Migration),
             Box::new(m0012_calls::Migration),
             Box::new(m0013_booths::Migration),
+            Box::new(m0014_review::Migration),
+            Box::new(m0015_on_the_day::Migration),
         ]
     }
 }

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::{
     model::{Dates, ExhibitionEvent, ExhibitionStatus, OpeningHours, Venue, zone_label},
-    service::{self, ItemChange, NewItem, Profile, Source},
+    review,
+    service::{self, ItemChange, NewItem, Profile, Renewal, Source},
     store::{self, LineupRow, entity::Model, item},
 };
 use crate::{
@@ -124,6 +125,18 @@ pub struct ExhibitionPatch {
     /// Only as a draft; later by postponing.
     pub dates: Option<Dates>,
     pub time_zone: Option<String>,
+}
+
+/// What is different in another year.
+#[derive(Object, Deserialize)]
+#[oai(deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+pub struct NewClone {
+    pub slug: String,
+    /// The same where absent.
+    #[serde(default)]
+    pub title: Option<Localized>,
+    pub dates: Dates,
 }
 
 /// New dates and why.
@@ -368,6 +381,29 @@ impl ExhibitionsApi {
         step(&member, &write, *exhibition_id, ExhibitionEvent::PublishLineup).await
     }
 
+    /// Freeze the line-up
+    ///
+    /// For good: it becomes a record of what is shown and at which price. Completing does the same.
+    #[oai(path = "/v1/exhibitions/:exhibition_id/lineup/freeze", method = "post", operation_id = "freeze_lineup")]
+    async fn freeze(&self, member: Member, write: Write, exhibition_id: Path<Uuid>) -> poem::Result<Reply<Exhibition>> {
+        let Managed { work, permit, exhibition } = manage(&member, &write, *exhibition_id, &[]).await?;
+        let exhibition = service::freeze_lineup(&work, &permit, exhibition).await?;
+        finish(work, exhibition).await
+    }
+
+    /// Clone an exhibition
+    ///
+    /// A new draft for another time with the same venue, booths, call, rules, questions, rubric and set-up documents, and
+    /// nobody's application, place or decision.
+    #[oai(path = "/v1/exhibitions/:exhibition_id/clone", method = "post", operation_id = "clone_exhibition")]
+    async fn renew(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, body: Body<NewClone>) -> poem::Result<Created<Exhibition>> {
+        let Managed { work, permit, exhibition } = manage(&member, &write, *exhibition_id, body.bytes()).await?;
+        let NewClone { slug, title, dates } = body.read()?;
+        let exhibition = service::renew(&work, &permit, &exhibition, Renewal { slug, title, dates }).await?;
+        let (version, location) = (exhibition.version, format!("/v1/exhibitions/{}", exhibition.id));
+        work.finish(Created::new(&Exhibition::from(exhibition)).version(version).location(location)).await
+    }
+
     /// Start an exhibition
     #[oai(path = "/v1/exhibitions/:exhibition_id/start", method = "post", operation_id = "start_exhibition")]
     async fn start(&self, member: Member, write: Write, exhibition_id: Path<Uuid>) -> poem::Result<Reply<Exhibition>> {
@@ -414,7 +450,9 @@ impl ExhibitionsApi {
     #[oai(path = "/v1/exhibitions/:exhibition_id/exhibitors", method = "get", operation_id = "list_exhibitors")]
     async fn exhibitors(&self, app: Data<&App>, member: Member, exhibition_id: Path<Uuid>) -> poem::Result<Reply<Page<Exhibitor>>> {
         let reader = app.database.reader();
-        visible::<ReadExhibition>(&member, &store::by_id(reader, *exhibition_id).await?)?;
+        let exhibition = store::by_id(reader, *exhibition_id).await?;
+        visible::<ReadExhibition>(&member, &exhibition)?;
+        review::service::check_not_blind(reader, &member, &exhibition).await?;
         let data = store::exhibitors(reader, *exhibition_id).await?.into_iter().map(|row| Exhibitor {
             application_id: row.application_id,
             sme_id: row.sme_id,

@@ -1,12 +1,13 @@
 //! Use cases of exhibitions: create, edit, move through the life cycle, add exhibitors, link products.
 
-use chrono::Utc;
-use chrono_tz::Tz;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    call,
     model::{Dates, ExhibitionEvent, ExhibitionStatus, OpeningHours, Venue, check_hours, check_zone},
+    onsite::{self, model::today},
+    plan,
     store::{self, entity::Model, item},
 };
 use crate::{
@@ -147,12 +148,13 @@ pub async fn step(
             return Err(Fault::conflict("dates_not_exact", detail));
         }
         ExhibitionEvent::Complete => {
-            let today =
-                exhibition.time_zone.parse::<Tz>().map_or_else(|_| Utc::now().date_naive(), |zone| Utc::now().with_timezone(&zone).date_naive());
-            if exhibition.ends_on.is_some_and(|end| end > today) {
+            if exhibition.ends_on.is_some_and(|end| end > today(&exhibition.time_zone)) {
                 return Err(Fault::conflict("not_over", say("Pameran belum berakhir.", "The exhibition is not over yet.")));
             }
-            exhibition.lineup_frozen_at = Some(now());
+            if exhibition.lineup_frozen_at.is_none() {
+                store::freeze(work.db(), exhibition.id).await?;
+                exhibition.lineup_frozen_at = Some(now());
+            }
         }
         ExhibitionEvent::Close => {
             super::applications::store::start_review(work.db(), exhibition.id).await?;
@@ -168,6 +170,60 @@ pub async fn step(
     let change = json!({ "from": from, "status": exhibition.status });
     work.audit(permit, event.name(), "exhibition", exhibition.id, change, exhibition.status_reason.as_deref()).await?;
     Ok(exhibition)
+}
+
+/// Freezes the line-up before the end: from now on it is a record of what was shown, at which price.
+pub async fn freeze_lineup(work: &Work, permit: &Permit<ManageExhibition>, mut exhibition: Model) -> Outcome<Model> {
+    if !matches!(exhibition.status, ExhibitionStatus::LineupPublished | ExhibitionStatus::Ongoing) {
+        return Err(Fault::conflict("lineup_not_published", say("Terbitkan line-up dahulu.", "Publish the line-up first.")));
+    }
+    if exhibition.lineup_frozen_at.is_some() {
+        return Ok(exhibition);
+    }
+    store::freeze(work.db(), exhibition.id).await?;
+    exhibition.lineup_frozen_at = Some(now());
+    let exhibition = store::update(work.db(), exhibition).await?;
+    work.touch_catalogue();
+    work.audit(permit, "freeze_lineup", "exhibition", exhibition.id, json!({}), None).await?;
+    Ok(exhibition)
+}
+
+/// What is different in the next year.
+pub struct Renewal {
+    pub slug: String,
+    pub title: Option<Localized>,
+    pub dates: Dates,
+}
+
+/// A new draft after the model of an exhibition: venue, halls, booths, batches, call, rules, questions, rubric, phases and
+/// set-up documents, moved by as many days as the exhibition is. Nobody's application, place, review or decision comes
+/// with it (row F28).
+pub async fn renew(work: &Work, permit: &Permit<ManageExhibition>, model: &Model, renewal: Renewal) -> Outcome<Model> {
+    let profile = Profile {
+        slug: Some(renewal.slug),
+        title: renewal.title.unwrap_or_else(|| model.title.clone()),
+        description: model.description.clone(),
+        city: model.city.clone(),
+        province_code: model.province_code.clone(),
+        venue: model.venue.clone().and_then(|venue| serde_json::from_value(venue).ok()),
+        opening_hours: Vec::new(),
+        dates: renewal.dates,
+        time_zone: model.time_zone.clone(),
+    };
+    let mut new = create(work, permit, model.agency_id, profile, Source::default()).await?;
+    let moved = new.starts_on.zip(model.starts_on).map(|(now, then)| now - then);
+    if let Some(moved) = moved {
+        let hours: Vec<OpeningHours> = serde_json::from_value(model.opening_hours.clone()).unwrap_or_default();
+        let hours = hours.into_iter().map(|hours| OpeningHours { day: hours.day + moved, ..hours });
+        let within = hours.filter(|hours| new.ends_on.is_none_or(|last| hours.day <= last));
+        new.opening_hours = json!(within.collect::<Vec<_>>());
+        new = store::update(work.db(), new).await?;
+    }
+    plan::service::copy(work, model.id, &new, moved).await?;
+    call::service::copy(work, model.id, &new, moved).await?;
+    onsite::store::copy_documents(work.db(), model.id, new.id).await?;
+    work.audit(permit, "clone_exhibition", "exhibition", new.id, json!({ "from": model.id }), None).await?;
+    Ok(new)
 }
 
 /// New dates; what was open or published is announced again.

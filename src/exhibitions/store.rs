@@ -3,6 +3,7 @@
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use super::applications::model::new_check_in_code;
 use crate::{
     fault::{Fault, Outcome},
     platform::{
@@ -134,8 +135,8 @@ pub async fn exhibitors(connection: &impl ConnectionTrait, exhibition: Uuid) -> 
 /// Adds an SME as a confirmed exhibitor.
 pub async fn add_exhibitor(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Uuid, note: Option<String>) -> Outcome<Uuid> {
     let id = Uuid::now_v7();
-    let text = "insert into applications (id, exhibition_id, sme_id, status, note, created_at) values (?, ?, ?, 'confirmed', ?, ?)";
-    let values = [id.into(), exhibition.into(), sme.into(), note.into(), now().into()];
+    let text = "insert into applications (id, exhibition_id, sme_id, status, note, check_in_code, created_at) values (?, ?, ?, 'confirmed', ?, ?, ?)";
+    let values = [id.into(), exhibition.into(), sme.into(), note.into(), new_check_in_code().into(), now().into()];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(id)
 }
@@ -169,6 +170,15 @@ pub async fn delete_item(connection: &impl ConnectionTrait, id: Uuid) -> Outcome
     Ok(())
 }
 
+/// Keeps what the line-up shows as it is now, for good; to be done before the line-up is marked as frozen.
+pub async fn freeze(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<()> {
+    let text = "update lineup_items set frozen_title = (select p.title from products p where p.id = lineup_items.product_id), \
+                frozen_brand_name = (select s.brand_name from smes s where s.id = lineup_items.sme_id), \
+                frozen_price_minor = (select v.price_minor from product_variants v where v.id = lineup_items.variant_id) where exhibition_id = ?";
+    connection.execute_raw(sql(connection, text, [exhibition.into()])).await?;
+    Ok(())
+}
+
 /// A line-up item with the names that people know it by.
 #[derive(FromQueryResult)]
 pub struct LineupRow {
@@ -191,7 +201,8 @@ pub struct LineupRow {
 pub async fn lineup(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Option<Uuid>) -> Outcome<Vec<LineupRow>> {
     let own = if sme.is_some() { "and l.sme_id = ?" } else { "" };
     let text = format!(
-        "select l.id, l.sme_id, s.brand_name, l.product_id, p.title, p.status as product_status, l.variant_id, v.price_minor, \
+        "select l.id, l.sme_id, coalesce(l.frozen_brand_name, s.brand_name) as brand_name, l.product_id, coalesce(l.frozen_title, p.title) as title, \
+         p.status as product_status, l.variant_id, coalesce(l.frozen_price_minor, v.price_minor) as price_minor, \
          l.units_planned, l.exhibition_price_minor, l.is_sample, l.position, l.version from lineup_items l \
          join smes s on s.id = l.sme_id join products p on p.id = l.product_id join product_variants v on v.id = l.variant_id \
          where l.exhibition_id = ? {own} order by l.sme_id, l.position, l.id limit 5000"
@@ -213,13 +224,21 @@ pub async fn public_by_slug(connection: &impl ConnectionTrait, slug: &str) -> Ou
     find.one(connection).await?.ok_or_else(Fault::not_found)
 }
 
+/// The name of the agency.
+pub async fn organiser(connection: &impl ConnectionTrait, agency: Uuid) -> Outcome<String> {
+    let row = connection.query_one_raw(sql(connection, "select name from agencies where id = ?", [agency.into()])).await?;
+    Ok(row.ok_or_else(Fault::not_found)?.try_get("", "name")?)
+}
+
 /// The statuses in which the line-up is public, as an SQL list.
 pub const LINEUP_IS_PUBLIC: &str = "('lineup_published', 'ongoing', 'completed', 'archived')";
 
-/// A public line-up item: only of listed products, whatever was linked.
+/// A public line-up item: only of listed products and of those who take part, whatever was linked.
 #[derive(FromQueryResult)]
 pub struct PublicItem {
     pub id: Uuid,
+    /// The application that leads the booth.
+    pub lead_id: Uuid,
     pub card: String,
     pub price_minor: i64,
     pub exhibition_price_minor: Option<i64>,
@@ -229,8 +248,9 @@ pub struct PublicItem {
 
 pub async fn public_lineup(connection: &impl ConnectionTrait, slug: &str, card: &str) -> Outcome<Vec<PublicItem>> {
     let text = format!(
-        "select l.id, p.{card} as card, v.price_minor, l.exhibition_price_minor, l.units_planned, l.is_sample \
-         from exhibitions e join lineup_items l on l.exhibition_id = e.id \
+        "select l.id, coalesce(a.lead_id, a.id) as lead_id, p.{card} as card, coalesce(l.frozen_price_minor, v.price_minor) as price_minor, \
+         l.exhibition_price_minor, l.units_planned, l.is_sample from exhibitions e join lineup_items l on l.exhibition_id = e.id \
+         join applications a on a.id = l.application_id and a.status in ('confirmed', 'attended') \
          join storefront_products p on p.product_id = l.product_id and p.listed = 1 \
          join product_variants v on v.id = l.variant_id \
          where e.slug = ? and e.status in {LINEUP_IS_PUBLIC} order by l.sme_id, l.position, l.id limit 5000"

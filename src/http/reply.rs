@@ -9,7 +9,7 @@ use poem::{
 use poem_openapi::{
     ApiResponse, Object,
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
-    types::{ParseFromJSON, ToJSON, Type},
+    types::{Binary, ParseFromJSON, ToJSON, Type},
 };
 use uuid::Uuid;
 
@@ -130,25 +130,68 @@ impl<T: Type, const S: u16> ApiResponse for Reply<T, S> {
     }
 }
 
-/// A picture.
-pub struct Svg(pub String);
+/// What kind of file an operation answers with.
+pub trait FileKind: Send + Sync + 'static {
+    const CONTENT_TYPE: &'static str;
+}
 
-impl Svg {
+macro_rules! file_kinds {
+    ($($(#[$doc:meta])* $name:ident $content_type:literal;)*) => {
+        $($(#[$doc])* pub struct $name;
+        impl FileKind for $name {
+            const CONTENT_TYPE: &'static str = $content_type;
+        })*
+    };
+}
+
+file_kinds! {
+    /// A picture.
+    Svg "image/svg+xml";
+    Csv "text/csv";
+    Xlsx "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    /// RFC 5545.
+    Calendar "text/calendar";
+    /// schema.org.
+    JsonLd "application/ld+json";
+}
+
+/// A file.
+pub struct File<K> {
+    bytes: Vec<u8>,
+    name: Option<String>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: FileKind> File<K> {
+    /// To be looked at where it is.
+    pub fn inline(text: String) -> Self {
+        Self { bytes: text.into_bytes(), name: None, kind: PhantomData }
+    }
+
+    /// To be saved under `name`.
+    pub fn named(bytes: Vec<u8>, name: String) -> Self {
+        Self { bytes, name: Some(name), kind: PhantomData }
+    }
+
     /// How an operation that answers with one is documented.
     pub fn media_type() -> MetaMediaType {
-        MetaMediaType { content_type: "image/svg+xml", schema: String::schema_ref() }
+        MetaMediaType { content_type: K::CONTENT_TYPE, schema: Binary::<Vec<u8>>::schema_ref() }
     }
 }
 
-impl IntoResponse for Svg {
+impl<K: FileKind> IntoResponse for File<K> {
     fn into_response(self) -> Response {
         // Opened by itself it may run nothing.
         let policy = "default-src 'none'; style-src 'unsafe-inline'";
-        Response::builder().content_type("image/svg+xml").header(header::CONTENT_SECURITY_POLICY, policy).body(self.0)
+        let mut response = Response::builder().content_type(K::CONTENT_TYPE).header(header::CONTENT_SECURITY_POLICY, policy);
+        if let Some(name) = self.name {
+            response = response.header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
+        }
+        response.body(self.bytes)
     }
 }
 
-impl ApiResponse for Svg {
+impl<K: FileKind> ApiResponse for File<K> {
     fn meta() -> MetaResponses {
         let content = vec![Self::media_type()];
         MetaResponses { responses: vec![MetaResponse { description: "OK", status: Some(200), status_range: None, content, headers: vec![] }] }

@@ -76,6 +76,18 @@ actions! {
     ReadApplication [OWNER, STAFF, OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR];
     /// Prepare and release decisions, order the waitlist.
     Decide (public) [COORDINATOR, HEAD];
+    /// Review applications; who may review which one, assignments and conflicts of interest decide.
+    Review [CURATOR, MENTOR, COORDINATOR, HEAD];
+    /// Say that a set-up document was read.
+    Acknowledge [OWNER, STAFF];
+    /// Let exhibitors in, and note who did not come.
+    CheckIn [OFFICER, MENTOR, COORDINATOR, HEAD];
+    /// Report what an exhibitor sold on a day.
+    ReportSales [OWNER, STAFF, MENTOR, COORDINATOR];
+    /// Read what all exhibitors sold.
+    ReadResults [OFFICER, MENTOR, COORDINATOR, HEAD];
+    /// Say who mentors an SME.
+    ManageMentors [COORDINATOR, HEAD, OPERATOR];
     /// Add and change line-up items of one's own SME.
     EditLineup [OWNER, STAFF];
     /// Take an item out of the line-up.

@@ -12,7 +12,7 @@ use anyhow::Context;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    EntityTrait, FromQueryResult, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -130,6 +130,26 @@ fn placeholders(backend: DbBackend, text: &str) -> String {
         }
     }
     out
+}
+
+/// Rows of the shape `T`.
+pub async fn select<T: FromQueryResult>(connection: &impl ConnectionTrait, text: &str, values: impl IntoIterator<Item = Value>) -> Outcome<Vec<T>> {
+    let rows = connection.query_all_raw(sql(connection, text, values)).await?;
+    Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+/// Both engines take more placeholders than this in one statement.
+const MOST_PLACEHOLDERS: usize = 20_000;
+
+/// Inserts rows `into` a table with its columns, such as `t (a, b)`, in as few statements as the engines take.
+pub async fn insert_many(connection: &impl ConnectionTrait, into: &str, rows: Vec<Vec<Value>>) -> Outcome<()> {
+    let columns = rows.first().map_or(1, Vec::len).max(1);
+    for chunk in rows.chunks(MOST_PLACEHOLDERS / columns) {
+        let row = format!("({})", vec!["?"; columns].join(", "));
+        let text = format!("insert into {into} values {}", vec![row; chunk.len()].join(", "));
+        connection.execute_raw(sql(connection, &text, chunk.iter().flatten().cloned())).await?;
+    }
+    Ok(())
 }
 
 /// Writes `changed` to the row of `id` while it still has the version that was read; 412 otherwise.

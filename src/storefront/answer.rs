@@ -16,7 +16,11 @@ use sha2::{Digest, Sha256};
 use crate::{
     app::{App, CachedAnswer},
     fault::{Fault, Outcome},
-    http::{locale::language_of, reply::Svg, work::hex},
+    http::{
+        locale::language_of,
+        reply::{File, FileKind},
+        work::hex,
+    },
     values::Language,
 };
 
@@ -115,15 +119,21 @@ impl<T: Send> IntoResponse for Public<T> {
     }
 }
 
-/// The same for a picture.
-pub struct PublicSvg(pub Public<String>);
+/// The same for a file.
+pub struct PublicFile<K>(pub Public<String>, PhantomData<fn() -> K>);
 
-impl IntoResponse for PublicSvg {
+impl<K> PublicFile<K> {
+    pub fn new(public: Public<String>) -> Self {
+        Self(public, PhantomData)
+    }
+}
+
+impl<K: FileKind> IntoResponse for PublicFile<K> {
     fn into_response(self) -> Response {
-        let picture = self.0.answer.as_ref().map(|answer| Svg(answer.json.to_string()).into_response());
+        let file = self.0.answer.as_ref().map(|answer| File::<K>::inline(answer.json.to_string()).into_response());
         let mut response = self.0.into_response();
-        if let Some(picture) = picture {
-            for (name, value) in picture.headers() {
+        if let Some(file) = file {
+            for (name, value) in file.headers() {
                 response.headers_mut().insert(name, value.clone());
             }
         }
@@ -131,10 +141,10 @@ impl IntoResponse for PublicSvg {
     }
 }
 
-impl ApiResponse for PublicSvg {
+impl<K: FileKind> ApiResponse for PublicFile<K> {
     fn meta() -> MetaResponses {
         let mut meta = Public::<String>::meta();
-        meta.responses[0].content = vec![Svg::media_type()];
+        meta.responses[0].content = vec![File::<K>::media_type()];
         meta
     }
 

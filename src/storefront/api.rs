@@ -1,6 +1,6 @@
 //! The public side over HTTP. Nothing here needs or takes a token.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use poem::{
     IntoResponse, Response,
@@ -15,13 +15,16 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    answer::{Public, PublicSvg, Visit, whole},
-    model::{Card, CategoryNode, Contact, ExhibitionRef, ProductPage, PublicBooth, PublicExhibition, PublicLineupItem, PublicSme, Region, Sort},
+    answer::{Public, PublicFile, Visit, whole},
+    feeds,
+    model::{
+        Card, CategoryNode, Contact, ExhibitionRef, ItemPlace, ProductPage, PublicBooth, PublicExhibition, PublicLineupItem, PublicSme, Region, Sort,
+    },
     search_text::words,
     store::{self, Address, CategoryRow, SmeRow, Wanted},
 };
 use crate::{
-    app::CachedAnswer,
+    app::{App, CachedAnswer},
     exhibitions::{
         self,
         call::api::Call,
@@ -32,7 +35,7 @@ use crate::{
     fault::{Fault, INVALID_PARAMETER, Outcome, say},
     http::{
         Page, Tag, cursor,
-        reply::{PageInfo, page_limit},
+        reply::{Calendar, JsonLd, PageInfo, Svg, page_limit},
     },
     sme::model::Location,
     values::{Language, Money},
@@ -217,6 +220,13 @@ impl StorefrontApi {
                 return Err(Fault::not_found());
             }
             let rows = exhibitions::store::public_lineup(reader, &slug, &format!("card_{language}")).await?;
+            let mut places: HashMap<Uuid, Vec<ItemPlace>> = HashMap::new();
+            if plan::store::version(reader, exhibition.id).await?.published_at.is_some() {
+                for place in plan::store::assignments(reader, exhibition.id, PlanKind::Live).await? {
+                    let at = ItemPlace { booth: place.booth_code, batch_id: place.batch_id };
+                    places.entry(place.application_id).or_default().push(at);
+                }
+            }
             let item = |row: exhibitions::store::PublicItem| {
                 Ok(PublicLineupItem {
                     id: row.id,
@@ -225,12 +235,42 @@ impl StorefrontApi {
                     exhibition_price: row.exhibition_price_minor.map(Money::idr),
                     units_planned: row.units_planned,
                     is_sample: row.is_sample == 1,
+                    places: places.get(&row.lead_id).cloned().unwrap_or_default(),
                 })
             };
             let data = rows.into_iter().map(item).collect::<Outcome<Vec<_>>>()?;
             Ok(whole(Page::whole(data, 5000).to_json_string()))
         });
         Ok(public.await?)
+    }
+
+    /// Calendar of an exhibition
+    ///
+    /// iCalendar with its time zone: one event a day where the opening hours are known. Only where the days are known.
+    #[oai(path = "/v1/storefront/exhibitions/:slug/calendar.ics", method = "get", operation_id = "get_exhibition_calendar")]
+    async fn calendar(&self, visit: Visit, slug: Path<String>) -> poem::Result<PublicFile<Calendar>> {
+        let language = visit.language;
+        let public = visit.answer(|app| async move {
+            let exhibition = exhibitions::store::public_by_slug(app.database.reader(), &slug).await?;
+            let address = page_address(&app, &exhibition);
+            Ok(whole(feeds::calendar(&exhibition, &address, language).ok_or_else(Fault::not_found)?))
+        });
+        Ok(PublicFile::new(public.await?))
+    }
+
+    /// An exhibition as structured data
+    ///
+    /// `ExhibitionEvent` of schema.org as JSON-LD, to be put into a page.
+    #[oai(path = "/v1/storefront/exhibitions/:slug/event.jsonld", method = "get", operation_id = "get_exhibition_event")]
+    async fn event(&self, visit: Visit, slug: Path<String>) -> poem::Result<PublicFile<JsonLd>> {
+        let language = visit.language;
+        let public = visit.answer(|app| async move {
+            let reader = app.database.reader();
+            let exhibition = exhibitions::store::public_by_slug(reader, &slug).await?;
+            let organiser = exhibitions::store::organiser(reader, exhibition.agency_id).await?;
+            Ok(whole(feeds::json_ld(&exhibition, &organiser, &page_address(&app, &exhibition), language).to_string()))
+        });
+        Ok(PublicFile::new(public.await?))
     }
 
     /// The call of an exhibition
@@ -268,14 +308,14 @@ impl StorefrontApi {
     ///
     /// SVG in millimetres, once plan and line-up are published; of the first batch unless another is named.
     #[oai(path = "/v1/storefront/exhibitions/:slug/plan.svg", method = "get", operation_id = "draw_public_plan")]
-    async fn map(&self, visit: Visit, slug: Path<String>, batch_id: Query<Option<Uuid>>) -> poem::Result<PublicSvg> {
+    async fn map(&self, visit: Visit, slug: Path<String>, batch_id: Query<Option<Uuid>>) -> poem::Result<PublicFile<Svg>> {
         let language = visit.language;
         let public = visit.answer(|app| async move {
             let reader = app.database.reader();
             let exhibition = with_public_plan(reader, &slug).await?;
             Ok(whole(plan::api::draw(reader, &exhibition, PlanKind::Live, batch_id.0, language).await?))
         });
-        Ok(PublicSvg(public.await?))
+        Ok(PublicFile::new(public.await?))
     }
 }
 
@@ -284,6 +324,11 @@ async fn with_public_plan(reader: &impl sea_orm::ConnectionTrait, slug: &str) ->
     let exhibition = exhibitions::store::public_by_slug(reader, slug).await?;
     let published = plan::store::version(reader, exhibition.id).await?.published_at;
     if lineup_is_public(exhibition.status) && published.is_some() { Ok(exhibition) } else { Err(Fault::not_found()) }
+}
+
+/// Where the public finds an exhibition.
+fn page_address(app: &App, exhibition: &ExhibitionRow) -> String {
+    format!("{}/v1/storefront/exhibitions/{}", app.config.public_url(), exhibition.slug)
 }
 
 fn tag(language: Language) -> &'static str {

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod feeds;
 pub mod model;
 pub mod search_text;
 pub mod service;

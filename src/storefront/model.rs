@@ -193,6 +193,16 @@ pub struct PublicLineupItem {
     pub exhibition_price: Option<Money>,
     pub units_planned: i64,
     pub is_sample: bool,
+    /// Where it is shown, once the plan is published.
+    pub places: Vec<ItemPlace>,
+}
+
+/// A booth in one batch.
+#[derive(Clone, Object)]
+pub struct ItemPlace {
+    /// Code of the booth.
+    pub booth: String,
+    pub batch_id: Uuid,
 }
 
 /// Who stands in a booth.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    model::{ApplicationEvent, ApplicationStatus, PendingDecision, message},
+    model::{ApplicationEvent, ApplicationStatus, PendingDecision, Reason, message},
     service::{self, Change},
     store::{self, Named, NoticeRow, entity::Model},
 };
@@ -24,6 +24,7 @@ use crate::{
             model::{Answers, Moment, RequirementCheck},
             store as calls,
         },
+        review,
         store::entity::Model as Exhibition,
     },
     fault::Outcome,
@@ -54,6 +55,8 @@ pub struct Application {
     /// Seen by the agency only, until it is released.
     pub pending_decision: Option<PendingDecision>,
     pub decision_reason: Option<String>,
+    /// The same in English, where it was given.
+    pub decision_reason_en: Option<String>,
     pub waitlist_rank: Option<i64>,
     /// UTC.
     pub submitted_at: Option<DateTime<Utc>>,
@@ -61,6 +64,10 @@ pub struct Application {
     pub decided_at: Option<DateTime<Utc>>,
     /// Watts that the booth has to supply.
     pub power_needed_w: i64,
+    pub preferred_batch_id: Option<Uuid>,
+    pub preferred_booth_class: Option<String>,
+    /// Shown at the entrance, once the place is confirmed.
+    pub check_in_code: Option<String>,
     /// On the clock of the venue.
     pub confirm_by: Option<Moment>,
     pub version: i64,
@@ -89,10 +96,14 @@ impl Application {
             answers: row.answers,
             pending_decision: row.pending_decision.filter(|_| visible),
             decision_reason: row.decision_reason.filter(|_| visible),
+            decision_reason_en: row.decision_reason_en.filter(|_| visible),
             waitlist_rank: row.waitlist_rank.filter(|_| visible),
             submitted_at: row.submitted_at,
             decided_at: row.decided_at,
             power_needed_w: row.power_needed_w,
+            preferred_batch_id: row.preferred_batch_id,
+            preferred_booth_class: row.preferred_booth_class,
+            check_in_code: Some(row.check_in_code).filter(|_| row.status.takes_place() && row.status != ApplicationStatus::Accepted),
             confirm_by: row.confirm_by.map(|at| Moment::of(at, zone)),
             version: row.version,
         }
@@ -122,6 +133,9 @@ pub struct ApplicationPatch {
     pub answers: Option<Value>,
     /// Watts that the booth has to supply.
     pub power_needed_w: Option<i64>,
+    pub preferred_batch_id: MaybeUndefined<Uuid>,
+    /// Such as `standard` or `corner`.
+    pub preferred_booth_class: MaybeUndefined<String>,
 }
 
 /// The checklist of an application.
@@ -155,6 +169,10 @@ pub struct NewDecision {
     #[serde(default)]
     #[oai(validator(max_length = 1000))]
     pub reason: Option<String>,
+    /// The same in English; where absent, the reason is told as it is.
+    #[serde(default)]
+    #[oai(validator(max_length = 1000))]
+    pub reason_en: Option<String>,
 }
 
 /// What would be released, with the words that each applicant would read.
@@ -209,7 +227,12 @@ impl From<NoticeRow> for Notice {
     fn from(row: NoticeRow) -> Self {
         let confirm_by = row.confirm_by.map(|at| Moment::of(at, &row.time_zone));
         Self {
-            message: message(row.kind, &row.title, confirm_by.as_ref(), row.decision_reason.as_deref()),
+            message: message(
+                row.kind,
+                &row.title,
+                confirm_by.as_ref(),
+                Reason::of(row.decision_reason.as_deref(), row.decision_reason_en.as_deref()),
+            ),
             application_id: row.application_id,
             exhibition_id: row.exhibition_id,
             status: row.kind,
@@ -252,14 +275,14 @@ async fn step(member: &Member, write: &Write, ids: (Uuid, Uuid), event: Applicat
 }
 
 /// A change of the set of decisions: the call is locked, and its version is what If-Match names.
-struct Deciding {
-    work: Work,
-    permit: Permit<Decide>,
-    exhibition: Exhibition,
-    call: calls::entity::Model,
+pub struct Deciding {
+    pub work: Work,
+    pub permit: Permit<Decide>,
+    pub exhibition: Exhibition,
+    pub call: calls::entity::Model,
 }
 
-async fn deciding(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Deciding> {
+pub async fn deciding(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Deciding> {
     let work = write.begin(member.user_id, body).await?;
     let exhibition = exhibitions::store::by_id(work.db(), id).await?;
     let permit = exhibitions::api::visible::<Decide>(member, &exhibition)?;
@@ -274,7 +297,8 @@ async fn decision_set(connection: &impl sea_orm::ConnectionTrait, exhibition: &E
     let messages = pending.into_iter().filter_map(|row| {
         let decision = row.application.pending_decision?;
         let until = Some(&confirm_by).filter(|_| decision == PendingDecision::Accept);
-        let message = message(decision.outcome(), &exhibition.title, until, row.application.decision_reason.as_deref());
+        let reason = Reason::of(row.application.decision_reason.as_deref(), row.application.decision_reason_en.as_deref());
+        let message = message(decision.outcome(), &exhibition.title, until, reason);
         Some(DecisionMessage { application_id: row.application.id, brand_name: row.brand_name, decision, message })
     });
     let messages: Vec<_> = messages.collect();
@@ -288,6 +312,12 @@ async fn decision_set(connection: &impl sea_orm::ConnectionTrait, exhibition: &E
         is_overbooked: i64::try_from(accept).is_ok_and(|accept| accept > places_free),
         messages,
     })
+}
+
+/// Commits and answers with the set of decisions under its version.
+pub async fn decision_reply(work: Work, exhibition: &Exhibition, call: &calls::entity::Model) -> poem::Result<Reply<DecisionSet>> {
+    let set = decision_set(work.db(), exhibition, call).await?;
+    work.finish(Reply::new(&set).version(call.decisions_version)).await
 }
 
 #[OpenApi(tag = "Tag::Exhibitions")]
@@ -328,6 +358,7 @@ impl ApplicationsApi {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         exhibitions::api::visible::<ReadExhibition>(&member, &exhibition)?;
+        review::service::check_not_blind(reader, &member, &exhibition).await?;
         let sees = sees(&member, &exhibition);
         let limit = page_limit(limit.0);
         let rows = store::list(reader, exhibition.id, status.0, cursor.0, i64::from(limit) + 1).await?;
@@ -342,6 +373,7 @@ impl ApplicationsApi {
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         let row = store::named(reader, exhibition.id, *application_id).await?;
         policy::permit::<ReadApplication>(&member, &scope(&exhibition, row.application.sme_id))?;
+        review::service::check_not_blind(reader, &member, &exhibition).await?;
         let version = row.application.version;
         Ok(Reply::new(&Application::of(row, &exhibition.time_zone, sees(&member, &exhibition))).version(version))
     }
@@ -366,7 +398,14 @@ impl ApplicationsApi {
             let message = crate::fault::say("Jawaban menurut id pertanyaan.", "Answers by the id of their question.");
             crate::fault::Fault::invalid_field("/answers", "wrong_kind", message)
         })?;
-        let change = Change { pitch: patch.pitch.into(), product_ids: patch.product_ids, answers, power_needed_w: patch.power_needed_w };
+        let change = Change {
+            pitch: patch.pitch.into(),
+            product_ids: patch.product_ids,
+            answers,
+            power_needed_w: patch.power_needed_w,
+            preferred_batch_id: patch.preferred_batch_id.into(),
+            preferred_booth_class: patch.preferred_booth_class.into(),
+        };
         let application = service::edit(&work, &permit, &exhibition, application, change).await?;
         finish(work, &exhibition, application.id).await
     }
@@ -458,10 +497,12 @@ impl ApplicationsApi {
     async fn prepare(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, body: Body<Decisions>) -> poem::Result<Reply<DecisionSet>> {
         let Deciding { work, permit, exhibition, call } = deciding(&member, &write, *exhibition_id, body.bytes()).await?;
         let decisions = body.read()?.decisions.into_iter();
-        let decisions = decisions.map(|new| service::Decision { application_id: new.application_id, decision: new.decision, reason: new.reason });
+        let decisions = decisions.map(|new| {
+            let NewDecision { application_id, decision, reason, reason_en } = new;
+            service::Decision { application_id, decision, reason, reason_en }
+        });
         service::prepare(&work, &permit, &exhibition, decisions.collect()).await?;
-        let set = decision_set(work.db(), &exhibition, &call).await?;
-        work.finish(Reply::new(&set).version(call.decisions_version)).await
+        decision_reply(work, &exhibition, &call).await
     }
 
     /// Take back all prepared decisions

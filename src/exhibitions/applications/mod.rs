@@ -1,7 +1,7 @@
 //! Applications: one per SME and exhibition, from a draft to a place (rows F9, F10, F15 to F17).
 //!
 //! ```text
-//! draft ─▶ submitted ─▶ under_review ─┬▶ accepted ─┬▶ confirmed ─▶ attended | no_show
+//! draft ─▶ submitted ─▶ under_review ─┬▶ accepted ─┬▶ confirmed ─▶ attended | no_show (─▶ attended, late)
 //!   ▲          │             │        │     ▲      └▶ declined | lapsed
 //!   └─ withdrawn ◀───────────┴──────  ├▶ waitlisted
 //!                                     └▶ rejected

@@ -70,6 +70,7 @@ state_machine! {
         Accepted: Confirm => Confirmed, Decline => Declined, Lapse => Lapsed, Withdraw => Withdrawn;
         Waitlisted: Accept => Accepted, Withdraw => Withdrawn;
         Confirmed: Attend => Attended, NoShow => NoShow, Withdraw => Withdrawn;
+        NoShow: Attend => Attended;
         Withdrawn: Reopen => Draft;
     }
 }
@@ -103,8 +104,39 @@ impl PendingDecision {
     }
 }
 
+/// A code that is easy to read out and to type: 40 random bits in Crockford's base 32, without I, L, O and U.
+pub fn new_check_in_code() -> String {
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let bits: u64 = rand::random();
+    (0..8).map(|place| char::from(DIGITS[(bits >> (5 * place)) as usize % 32])).collect()
+}
+
+/// A code as it was typed, as it is stored: letters that look like digits are read as such, the rest is left out.
+pub fn read_check_in_code(typed: &str) -> String {
+    let letters = typed.chars().filter(char::is_ascii_alphanumeric).map(|letter| match letter.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        other => other,
+    });
+    letters.take(20).collect()
+}
+
+/// Why, in both languages.
+#[derive(Debug, Clone, Copy)]
+pub struct Reason<'a> {
+    id: &'a str,
+    en: &'a str,
+}
+
+impl<'a> Reason<'a> {
+    /// English falls back to Indonesian.
+    pub fn of(id: Option<&'a str>, en: Option<&'a str>) -> Option<Self> {
+        id.map(|id| Self { id, en: en.unwrap_or(id) })
+    }
+}
+
 /// What an SME reads when its application becomes `status`.
-pub fn message(status: ApplicationStatus, exhibition: &Localized, confirm_by: Option<&Moment>, reason: Option<&str>) -> Localized {
+pub fn message(status: ApplicationStatus, exhibition: &Localized, confirm_by: Option<&Moment>, reason: Option<Reason>) -> Localized {
     let (name_id, name_en) = (&exhibition.id, exhibition.en.as_ref().unwrap_or(&exhibition.id));
     let until = confirm_by.map(|moment| format!("{} {}", moment.local.replace('T', " "), moment.time_zone_label)).unwrap_or_default();
     let (mut id, mut en) = match status {
@@ -128,8 +160,21 @@ pub fn message(status: ApplicationStatus, exhibition: &Localized, confirm_by: Op
         _ => (format!("Pendaftaran di {name_id} berubah."), format!("Your application for {name_en} has changed.")),
     };
     if let Some(reason) = reason {
-        id.push_str(&format!(" Alasan: {reason}"));
-        en.push_str(&format!(" Reason: {reason}"));
+        id.push_str(&format!(" Alasan: {}", reason.id));
+        en.push_str(&format!(" Reason: {}", reason.en));
     }
     Localized { id, en: Some(en) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_in_code_is_read_as_people_type_it() {
+        let code = new_check_in_code();
+        assert_eq!(code.len(), 8);
+        assert_eq!(read_check_in_code(&format!(" {}-{} ", &code[..4].to_lowercase(), &code[4..])), code);
+        assert_eq!(read_check_in_code("o1Il-xyz9"), "0111XYZ9");
+    }
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Duration, Utc};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    model::{ApplicationEvent, ApplicationStatus, PendingDecision},
+    model::{ApplicationEvent, ApplicationStatus, PendingDecision, new_check_in_code},
     store::{self, Prepared, entity::Model},
 };
 use crate::{
@@ -17,10 +18,11 @@ use crate::{
     exhibitions::{
         self,
         call::{
-            model::{Answers, Moment, RequirementCheck, check_answered, check_answers, checklist},
+            model::{Answers, Moment, RequirementCheck, ShownProduct, check_answered, check_answers, checklist},
             store as calls,
         },
         model::{ExhibitionEvent, ExhibitionStatus},
+        plan,
         store::entity::Model as Exhibition,
     },
     fault::{Fault, Outcome, field, say},
@@ -32,7 +34,7 @@ use crate::{
     },
     sme::{self, model::SmeStatus},
     transitions::Machine,
-    values::Localized,
+    values::{Localized, check_text},
 };
 
 /// An offer from the waitlist stands at least this long.
@@ -80,11 +82,15 @@ pub async fn create(work: &Work, permit: &Permit<EditApplication>, exhibition: &
         answers: json!({}),
         pending_decision: None,
         decision_reason: None,
+        decision_reason_en: None,
         waitlist_rank: None,
         submitted_at: None,
         decided_at: None,
         confirm_by: None,
         power_needed_w: 0,
+        preferred_batch_id: None,
+        preferred_booth_class: None,
+        check_in_code: new_check_in_code(),
         version: 1,
         created_at: now(),
     };
@@ -99,6 +105,8 @@ pub struct Change {
     pub product_ids: Option<Vec<Uuid>>,
     pub answers: Option<Answers>,
     pub power_needed_w: Option<i64>,
+    pub preferred_batch_id: Option<Option<Uuid>>,
+    pub preferred_booth_class: Option<Option<String>>,
 }
 
 /// Changes a draft or a submitted application, until the deadline.
@@ -120,6 +128,20 @@ pub async fn edit(work: &Work, permit: &Permit<EditApplication>, exhibition: &Ex
     }
     check_range(change.power_needed_w, 0..=100_000, "/power_needed_w", &mut faults);
     application.power_needed_w = change.power_needed_w.unwrap_or(application.power_needed_w);
+    if let Some(batch) = change.preferred_batch_id {
+        if let Some(batch) = batch
+            && plan::store::batch(work.db(), exhibition.id, Some(batch)).await?.is_none()
+        {
+            faults.push(field("/preferred_batch_id", "unknown", say("Gelombang tidak dikenal.", "No such batch.")));
+        }
+        application.preferred_batch_id = batch;
+    }
+    if let Some(class) = change.preferred_booth_class {
+        if let Some(class) = &class {
+            check_text(class, "/preferred_booth_class", 40, &mut faults);
+        }
+        application.preferred_booth_class = class;
+    }
     if change.product_ids.as_ref().is_some_and(|products| products.len() > 50) {
         faults.push(field("/product_ids", "too_many", say("Paling banyak 50 produk.", "At most 50 products.")));
     }
@@ -138,25 +160,28 @@ pub async fn edit(work: &Work, permit: &Permit<EditApplication>, exhibition: &Ex
 }
 
 /// The checklist of one applicant.
-pub async fn readiness(connection: &impl sea_orm::ConnectionTrait, exhibition: &Exhibition, application: Uuid) -> Outcome<Vec<RequirementCheck>> {
+pub async fn readiness(connection: &impl ConnectionTrait, exhibition: &Exhibition, application: Uuid) -> Outcome<Vec<RequirementCheck>> {
     let rules = calls::rules(connection, exhibition.id).await?;
     let products = store::products(connection, exhibition.id, Some(application)).await?.remove(&application).unwrap_or_default();
     let held = held_by_applicants(connection, exhibition.id, Some(application)).await?;
     Ok(checklist(&rules, &products, &held, (exhibition.starts_on, exhibition.ends_on)))
 }
 
-/// The checklists of every applicant, in as many statements as of one.
-async fn readiness_of_all(work: &Work, exhibition: &Exhibition) -> Outcome<impl Fn(&Model) -> Vec<RequirementCheck>> {
-    let rules = calls::rules(work.db(), exhibition.id).await?;
-    let products = store::products(work.db(), exhibition.id, None).await?;
+/// The checklists of every applicant with these products, by application and SME, in as many statements as of one.
+pub async fn readiness_of_all<C: ConnectionTrait>(
+    connection: &C,
+    exhibition: &Exhibition,
+    products: HashMap<Uuid, Vec<ShownProduct>>,
+) -> Outcome<impl Fn(Uuid, Uuid) -> Vec<RequirementCheck> + use<C>> {
+    let rules = calls::rules(connection, exhibition.id).await?;
     let mut held: HashMap<Uuid, Vec<_>> = HashMap::new();
-    for document in held_by_applicants(work.db(), exhibition.id, None).await? {
+    for document in held_by_applicants(connection, exhibition.id, None).await? {
         held.entry(document.sme_id).or_default().push(document);
     }
     let days = (exhibition.starts_on, exhibition.ends_on);
-    Ok(move |application: &Model| {
-        let products = products.get(&application.id).map(Vec::as_slice).unwrap_or_default();
-        checklist(&rules, products, held.get(&application.sme_id).map(Vec::as_slice).unwrap_or_default(), days)
+    Ok(move |application: Uuid, sme: Uuid| {
+        let products = products.get(&application).map(Vec::as_slice).unwrap_or_default();
+        checklist(&rules, products, held.get(&sme).map(Vec::as_slice).unwrap_or_default(), days)
     })
 }
 
@@ -253,11 +278,13 @@ pub struct Decision {
     pub application_id: Uuid,
     pub decision: Option<PendingDecision>,
     pub reason: Option<String>,
+    pub reason_en: Option<String>,
 }
 
 /// Prepares decisions, unseen by the applicants. All or none.
 pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, decisions: Vec<Decision>) -> Outcome<()> {
-    let checklist_of = readiness_of_all(work, exhibition).await?;
+    let checklist_of = readiness_of_all(work.db(), exhibition, store::products(work.db(), exhibition.id, None).await?).await?;
+    let sme_of = store::smes(work.db(), exhibition.id).await?;
     let mut faults = Vec::new();
     let waiting = store::waitlist(work.db(), exhibition.id, 10_000).await?.len() as i64;
     for (index, decision) in decisions.into_iter().enumerate() {
@@ -267,8 +294,8 @@ pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
             continue;
         }
         if decision.decision == Some(PendingDecision::Accept) {
-            let application = store::by_id(work.db(), exhibition.id, decision.application_id).await;
-            let unmet = application.iter().flat_map(&checklist_of).find(RequirementCheck::blocks_acceptance);
+            let checks = sme_of.get(&decision.application_id).map(|sme| checklist_of(decision.application_id, *sme)).unwrap_or_default();
+            let unmet = checks.into_iter().find(RequirementCheck::blocks_acceptance);
             if let Some(check) = unmet {
                 let english = check.message.en.clone().unwrap_or_default();
                 faults.push(field(format!("{pointer}/decision"), "not_ready", say(check.message.id, english)));
@@ -276,7 +303,8 @@ pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
             }
         }
         let waitlist_rank = (decision.decision == Some(PendingDecision::Waitlist)).then_some(waiting + index as i64 + 1);
-        let prepared = Prepared { application: decision.application_id, decision: decision.decision, reason: decision.reason, waitlist_rank };
+        let Decision { application_id, decision, reason, reason_en } = decision;
+        let prepared = Prepared { application: application_id, decision, reason, reason_en, waitlist_rank };
         if !store::prepare(work.db(), exhibition.id, &prepared).await? {
             let message = say("Bukan pendaftaran yang menunggu keputusan.", "Not an application that waits for a decision.");
             faults.push(field(format!("{pointer}/application_id"), "unknown", message));
@@ -285,6 +313,7 @@ pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
+    calls::decided_by(work.db(), exhibition.id, permit.by()).await?;
     work.audit(permit, "prepare_decisions", "exhibition", exhibition.id, json!({}), None).await
 }
 
@@ -305,6 +334,11 @@ pub fn confirm_by(call: &calls::entity::Model) -> DateTime<Utc> {
 pub async fn release(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, call: &calls::entity::Model) -> Outcome<u64> {
     if !matches!(exhibition.status, ExhibitionStatus::Curation | ExhibitionStatus::LineupPublished) {
         return Err(Fault::conflict("not_in_curation", say("Tutup pendaftaran dahulu.", "Close the call first.")));
+    }
+    if work.app().config.release_by_second_person && call.decided_by == Some(permit.by()) {
+        let detail =
+            say("Keputusan dirilis oleh orang lain daripada yang menyiapkannya.", "Somebody other than who prepared the decisions releases them.");
+        return Err(Fault::conflict("second_person_required", detail));
     }
     let at = now();
     let released = store::release(work.db(), exhibition.id, at, confirm_by(call)).await?;

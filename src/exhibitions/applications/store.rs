@@ -41,11 +41,16 @@ pub mod entity {
         pub answers: Json,
         pub pending_decision: Option<PendingDecision>,
         pub decision_reason: Option<String>,
+        pub decision_reason_en: Option<String>,
         pub waitlist_rank: Option<i64>,
         pub submitted_at: Option<DateTimeUtc>,
         pub decided_at: Option<DateTimeUtc>,
         pub confirm_by: Option<DateTimeUtc>,
         pub power_needed_w: i64,
+        pub preferred_batch_id: Option<Uuid>,
+        pub preferred_booth_class: Option<String>,
+        /// Shown at the entrance.
+        pub check_in_code: String,
         pub version: i64,
         pub created_at: DateTimeUtc,
     }
@@ -136,6 +141,12 @@ pub async fn waitlist(connection: &impl ConnectionTrait, exhibition: Uuid, limit
     rows(connection.query_all_raw(sql(connection, &text, [exhibition.into(), limit.into()])).await?)
 }
 
+/// Those who have a place for sure, or had one.
+pub async fn with_place(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Named>> {
+    let text = format!("{NAMED} where a.exhibition_id = ? and a.status in ('confirmed', 'attended', 'no_show') order by a.id limit 10000");
+    rows(connection.query_all_raw(sql(connection, &text, [exhibition.into()])).await?)
+}
+
 fn rows(rows: Vec<QueryResult>) -> Outcome<Vec<Named>> {
     Ok(rows.iter().map(|row| Named::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
@@ -159,6 +170,12 @@ pub async fn products(connection: &impl ConnectionTrait, exhibition: Uuid, appli
         products.entry(row.try_get("", "application_id")?).or_default().push(product);
     }
     Ok(products)
+}
+
+/// The SME of every application of an exhibition.
+pub async fn smes(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<HashMap<Uuid, Uuid>> {
+    let rows = connection.query_all_raw(sql(connection, "select id, sme_id from applications where exhibition_id = ?", [exhibition.into()])).await?;
+    Ok(rows.iter().map(|row| Ok((row.try_get("", "id")?, row.try_get("", "sme_id")?))).collect::<Result<_, sea_orm::DbErr>>()?)
 }
 
 /// Replaces the wished products; the database refuses those of another SME.
@@ -188,16 +205,18 @@ pub struct Prepared {
     pub application: Uuid,
     pub decision: Option<PendingDecision>,
     pub reason: Option<String>,
+    pub reason_en: Option<String>,
     pub waitlist_rank: Option<i64>,
 }
 
 /// Prepares a decision; false where the application can't have one now.
 pub async fn prepare(connection: &impl ConnectionTrait, exhibition: Uuid, prepared: &Prepared) -> Outcome<bool> {
-    let text = "update applications set pending_decision = ?, decision_reason = ?, waitlist_rank = ?, version = version + 1 \
+    let text = "update applications set pending_decision = ?, decision_reason = ?, decision_reason_en = ?, waitlist_rank = ?, version = version + 1 \
                 where exhibition_id = ? and id = ? and lead_id is null and status in ('submitted', 'under_review')";
     let values = [
         prepared.decision.map(sea_orm::ActiveEnum::into_value).into(),
         prepared.reason.clone().into(),
+        prepared.reason_en.clone().into(),
         prepared.waitlist_rank.into(),
         exhibition.into(),
         prepared.application.into(),
@@ -207,7 +226,7 @@ pub async fn prepare(connection: &impl ConnectionTrait, exhibition: Uuid, prepar
 
 /// Takes back every decision that is not released.
 pub async fn clear(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<u64> {
-    let text = "update applications set pending_decision = null, decision_reason = null, waitlist_rank = null, version = version + 1 \
+    let text = "update applications set pending_decision = null, decision_reason = null, decision_reason_en = null, waitlist_rank = null, version = version + 1 \
                 where exhibition_id = ? and pending_decision is not null";
     Ok(connection.execute_raw(sql(connection, text, [exhibition.into()])).await?.rows_affected())
 }
@@ -277,12 +296,13 @@ pub struct NoticeRow {
     pub title: Localized,
     pub time_zone: String,
     pub decision_reason: Option<String>,
+    pub decision_reason_en: Option<String>,
     pub confirm_by: Option<DateTime<Utc>>,
 }
 
 /// The newest notices of an SME.
 pub async fn notices(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<NoticeRow>> {
-    let text = "select n.subject_id as application_id, e.id as exhibition_id, n.kind, n.at, e.title, e.time_zone, a.decision_reason, a.confirm_by \
+    let text = "select n.subject_id as application_id, e.id as exhibition_id, n.kind, n.at, e.title, e.time_zone, a.decision_reason, a.decision_reason_en, a.confirm_by \
                 from notices n join applications a on a.id = n.subject_id join exhibitions e on e.id = a.exhibition_id \
                 where n.sme_id = ? order by n.at desc, n.subject_id limit 100";
     let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;

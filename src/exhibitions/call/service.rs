@@ -1,5 +1,6 @@
 //! Use cases of calls.
 
+use chrono::TimeDelta;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -9,7 +10,14 @@ use super::{
 };
 use crate::{
     catalogue::{self, model::check_range},
-    exhibitions::{model::ExhibitionStatus, store::entity::Model as Exhibition},
+    exhibitions::{
+        model::ExhibitionStatus,
+        review::{
+            self,
+            model::{Phase, RubricCategory, default_phases, default_rubric},
+        },
+        store::entity::Model as Exhibition,
+    },
     fault::{Fault, FieldFault, Outcome, field, say},
     http::work::Work,
     identity::policy::{ManageExhibition, Permit},
@@ -29,7 +37,7 @@ pub struct Terms {
     pub capacity: i64,
 }
 
-/// Sets the terms of a call, with the default rules where it is new. Its steps are then taken by the clock.
+/// Sets the terms of a call, with the default rules, rubric and phases where it is new. Its steps are then taken by the clock.
 pub async fn set(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition, current: Option<Model>, terms: Terms) -> Outcome<Model> {
     use ExhibitionStatus::{Announced, ApplicationsOpen, Curation, Draft, LineupPublished};
     if !matches!(exhibition.status, Draft | Announced | ApplicationsOpen | Curation | LineupPublished) {
@@ -60,6 +68,7 @@ pub async fn set(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Ex
         taken: 0,
         version: 1,
         decisions_version: 1,
+        decided_by: None,
     };
     let is_new = current.is_none();
     let call = Model { intro: terms.intro, opens_at, closes_at, confirm_by, capacity: terms.capacity, ..current.unwrap_or(blank) };
@@ -68,6 +77,8 @@ pub async fn set(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Ex
         for rule in default_rules() {
             store::insert_rule(work.db(), exhibition.id, &rule).await?;
         }
+        review::store::set_rubric(work.db(), exhibition.id, &default_rubric()).await?;
+        review::store::set_phases(work.db(), exhibition.id, &default_phases()).await?;
     } else {
         store::update(work.db(), call).await?;
     }
@@ -127,4 +138,35 @@ pub async fn add_question(work: &Work, permit: &Permit<ManageExhibition>, exhibi
 pub async fn remove(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Uuid, table: &'static str, id: Uuid) -> Outcome<()> {
     store::delete(work.db(), table, exhibition, id).await?;
     work.audit(permit, "remove_from_call", "exhibition", exhibition, json!({ "table": table, "id": id }), None).await
+}
+
+/// Copies rules, questions, rubric and phases to a new exhibition, and the call where it is known by how many days it moves.
+/// Its steps are not taken by the clock before the coordinator has set it.
+pub async fn copy(work: &Work, from: Uuid, to: &Exhibition, moved: Option<TimeDelta>) -> Outcome<()> {
+    for rule in store::rules(work.db(), from).await? {
+        store::insert_rule(work.db(), to.id, &Rule { id: Uuid::now_v7(), ..rule }).await?;
+    }
+    for (position, question) in (0..).zip(store::questions(work.db(), from).await?) {
+        store::insert_question(work.db(), to.id, position, &Question { id: Uuid::now_v7(), ..question }).await?;
+    }
+    let rubric = review::store::rubric(work.db(), from).await?.into_iter().map(|category| RubricCategory { id: Uuid::now_v7(), ..category });
+    review::store::set_rubric(work.db(), to.id, &rubric.collect::<Vec<_>>()).await?;
+    let phases = review::store::phases(work.db(), from).await?.into_iter().enumerate();
+    let phases = phases.map(|(index, phase)| Phase { ends_at: None, is_active: i64::from(index == 0), ..phase });
+    review::store::set_phases(work.db(), to.id, &phases.collect::<Vec<_>>()).await?;
+    if let Some((call, moved)) = store::find(work.db(), from).await?.zip(moved) {
+        let call = Model {
+            exhibition_id: to.id,
+            opens_at: call.opens_at + moved,
+            closes_at: call.closes_at + moved,
+            confirm_by: call.confirm_by + moved,
+            taken: 0,
+            version: 1,
+            decisions_version: 1,
+            decided_by: None,
+            ..call
+        };
+        store::insert(work.db(), call).await?;
+    }
+    Ok(())
 }

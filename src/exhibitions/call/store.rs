@@ -33,6 +33,8 @@ pub mod entity {
         pub version: i64,
         /// Version of the set of decisions; moved by whoever changes it.
         pub decisions_version: i64,
+        /// Who last changed the set of decisions.
+        pub decided_by: Option<Uuid>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -58,6 +60,13 @@ pub async fn lock(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcom
     by_exhibition(connection, exhibition).await
 }
 
+/// Remembers who changed the set of decisions.
+pub async fn decided_by(connection: &impl ConnectionTrait, exhibition: Uuid, by: Uuid) -> Outcome<()> {
+    let text = "update exhibition_calls set decided_by = ? where exhibition_id = ?";
+    connection.execute_raw(sql(connection, text, [by.into(), exhibition.into()])).await?;
+    Ok(())
+}
+
 pub async fn insert(connection: &impl ConnectionTrait, call: entity::Model) -> Outcome<()> {
     call.into_active_model().insert(connection).await?;
     Ok(())
@@ -69,7 +78,7 @@ pub async fn update(connection: &impl ConnectionTrait, mut call: entity::Model) 
     let read = call.version;
     call.version += 1;
     let id = call.exhibition_id;
-    let changed = entity::ActiveModel { taken: NotSet, decisions_version: NotSet, ..call.into_active_model().reset_all() };
+    let changed = entity::ActiveModel { taken: NotSet, decisions_version: NotSet, decided_by: NotSet, ..call.into_active_model().reset_all() };
     update_if_version(connection, changed, (entity::Column::ExhibitionId, id), (entity::Column::Version, read)).await
 }
 

@@ -29,7 +29,7 @@ use crate::{
     http::{
         Body, Member, Page, Reply, Tag, Write,
         locale::Locale,
-        reply::{Created, NoContent, Svg},
+        reply::{Created, File, NoContent, Svg},
     },
     identity::policy::ReadExhibition,
     values::{Language, Money, MoneyInput},
@@ -377,12 +377,12 @@ impl PlanApi {
         exhibition_id: Path<Uuid>,
         plan: Query<Option<PlanKind>>,
         batch_id: Query<Option<Uuid>>,
-    ) -> poem::Result<Svg> {
+    ) -> poem::Result<File<Svg>> {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         exhibitions::api::visible::<ReadExhibition>(&member, &exhibition)?;
         let picture = draw(reader, &exhibition, plan.0.unwrap_or(PlanKind::Draft), batch_id.0, locale.0).await?;
-        Ok(Svg(picture))
+        Ok(File::inline(picture))
     }
 
     /// Put an applicant into a booth

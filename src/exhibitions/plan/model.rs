@@ -104,6 +104,8 @@ pub struct Exhibitor {
     pub has_solvents: i64,
     /// A WUB group of the SME.
     pub group_id: Option<Uuid>,
+    pub preferred_batch_id: Option<Uuid>,
+    pub preferred_booth_class: Option<String>,
 }
 
 /// Who stands where.
@@ -197,8 +199,8 @@ pub struct Unplaced {
     pub reason: Localized,
 }
 
-/// Slots for those in `waiting` who have none in `batch`. Power and the distance of food from solvents are never violated;
-/// members of a group are put as near to each other as that allows. The same input gives the same plan.
+/// Slots for those in `waiting` who have none in `batch` and would not rather come in another one. Power and the distance of food from solvents are never violated;
+/// the wished class of booth comes next, then the nearness of a group. The same input gives the same plan.
 pub fn suggest(
     batch: Uuid,
     waiting: &[Exhibitor],
@@ -208,7 +210,7 @@ pub fn suggest(
 ) -> (Vec<Placement>, Vec<Unplaced>) {
     let mut placements: Vec<Placement> = taken.iter().filter(|placement| placement.batch == batch).copied().collect();
     let (mut placed, mut unplaced) = (Vec::new(), Vec::new());
-    let mut order: Vec<&Exhibitor> = waiting.iter().collect();
+    let mut order: Vec<&Exhibitor> = waiting.iter().filter(|who| who.preferred_batch_id.is_none_or(|wished| wished == batch)).collect();
     // The hardest to place come first; groups one after the other.
     order.sort_by_key(|who| (-who.power_needed_w, -who.has_solvents, -who.has_food, who.group_id, who.application_id));
     for who in order {
@@ -230,7 +232,8 @@ pub fn suggest(
         let group = neighbours(&|other| who.group_id.is_some() && other.group_id == who.group_id);
         let nearest = |booth: &Booth| group.iter().map(|other| booth.gap(other).unwrap_or(i64::MAX)).min().unwrap_or(0);
         // The least power that is enough, so that strong booths are left for those who need them.
-        let best = safe.iter().min_by_key(|(booth, slot)| (nearest(booth), booth.power_w, booth.code.clone(), *slot));
+        let unwished = |booth: &Booth| who.preferred_booth_class.as_ref().is_some_and(|class| *class != booth.class);
+        let best = safe.iter().min_by_key(|(booth, slot)| (unwished(booth), nearest(booth), booth.power_w, booth.code.clone(), *slot));
         if let Some((booth, slot)) = best {
             let placement = Placement { application: who.application_id, batch, booth: booth.id, slot: *slot };
             placements.push(placement);
@@ -289,6 +292,8 @@ mod tests {
             has_food: i64::from(kind == 1),
             has_solvents: i64::from(kind == 2),
             group_id: group.map(|group| Uuid::from_u128(u128::from(group) + 5_000)),
+            preferred_batch_id: None,
+            preferred_booth_class: None,
         }
     }
 

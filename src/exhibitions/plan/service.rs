@@ -1,5 +1,8 @@
 //! Use cases of plans: draw, place, swap, suggest, publish.
 
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -51,6 +54,7 @@ pub async fn add_batch(work: &Work, permit: &Permit<ManageExhibition>, exhibitio
 /// Adds booths, all or none. They lie within their hall and cover no floor twice.
 pub async fn add_booths(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition, new: Vec<Booth>) -> Outcome<()> {
     let (halls, mut present) = (store::halls(work.db(), exhibition.id).await?, store::booths(work.db(), exhibition.id).await?);
+    let known = present.len();
     let mut faults = Vec::new();
     for (index, booth) in new.into_iter().enumerate() {
         let at = |name: &str| format!("/booths/{index}/{name}");
@@ -72,14 +76,12 @@ pub async fn add_booths(work: &Work, permit: &Permit<ManageExhibition>, exhibiti
             let message = say(format!("Menimpa stan {}.", other.code), format!("Covers booth {}.", other.code));
             faults.push(field(at("x_mm"), "overlaps", message));
         }
-        present.push(booth.clone());
-        if faults.is_empty() {
-            store::insert_booth(work.db(), exhibition.id, &booth).await?;
-        }
+        present.push(booth);
     }
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
+    store::insert_booths(work.db(), exhibition.id, &present[known..]).await?;
     work.audit(permit, "add_booths", "exhibition", exhibition.id, json!({ "booths": present.len() }), None).await
 }
 
@@ -116,8 +118,8 @@ pub async fn assign(work: &Work, permit: &Permit<ManageExhibition>, exhibition: 
     if store::is_taken(work.db(), plan, &placement).await? {
         return Err(slot_taken(&booth.code, place.slot, &batch.name));
     }
-    let assigned = store::assign(work.db(), exhibition.id, plan, &placement).await;
-    let id = assigned.map_err(|fault| name_slot(fault, &booth.code, place.slot, &batch.name))?;
+    let assigned = store::assign(work.db(), exhibition.id, plan, &[placement]).await;
+    let ids = assigned.map_err(|fault| name_slot(fault, &booth.code, place.slot, &batch.name))?;
     store::bump(work.db(), exhibition.id, None).await?;
     changed(work, plan);
     work.audit(
@@ -129,6 +131,7 @@ pub async fn assign(work: &Work, permit: &Permit<ManageExhibition>, exhibition: 
         None,
     )
     .await?;
+    let id = ids.first().copied().unwrap_or_default();
     store::assignment(work.db(), exhibition.id, id).await
 }
 
@@ -194,9 +197,7 @@ pub async fn swap(
         store::unassign(work.db(), other.id).await?;
         let (here, there) = (one.placement(), other.placement());
         let moves = [Placement { application: here.application, ..there }, Placement { application: there.application, ..here }];
-        for placement in moves {
-            store::assign(work.db(), exhibition.id, plan, &placement).await?;
-        }
+        store::assign(work.db(), exhibition.id, plan, &moves).await?;
         store::bump(work.db(), exhibition.id, None).await?;
         changed(work, plan);
         work.audit(permit, "swap_booths", "exhibition", exhibition.id, json!({ "plan": plan, "booths": [one.booth_code, other.booth_code] }), None)
@@ -214,9 +215,7 @@ pub async fn suggest(work: &Work, permit: &Permit<ManageExhibition>, exhibition:
     let waiting: Vec<_> =
         exhibitors.iter().filter(|who| !taken.iter().any(|placement| placement.application == who.application_id)).cloned().collect();
     let (placements, unplaced) = suggestion(batch.id, &waiting, &booths, &exhibitors, &taken);
-    for placement in &placements {
-        store::assign(work.db(), exhibition.id, PlanKind::Draft, placement).await?;
-    }
+    store::assign(work.db(), exhibition.id, PlanKind::Draft, &placements).await?;
     store::bump(work.db(), exhibition.id, None).await?;
     let change = json!({ "placed": placements.len(), "unplaced": unplaced.len() });
     work.audit(permit, "suggest_plan", "exhibition", exhibition.id, change, None).await?;
@@ -230,4 +229,26 @@ pub async fn publish(work: &Work, permit: &Permit<ManageExhibition>, exhibition:
     store::bump(work.db(), exhibition.id, Some(now())).await?;
     work.touch_catalogue();
     work.audit(permit, "publish_plan", "exhibition", exhibition.id, json!({ "assignments": draft.len() }), None).await
+}
+
+/// Copies halls, booths and batches to a new exhibition, the batches moved with it. Batches that would lie outside are left
+/// out, and so is everybody's place.
+pub async fn copy(work: &Work, from: Uuid, to: &Exhibition, moved: Option<TimeDelta>) -> Outcome<()> {
+    let mut halls = HashMap::new();
+    for hall in store::halls(work.db(), from).await? {
+        let copy = Hall { id: Uuid::now_v7(), ..hall.clone() };
+        store::insert_hall(work.db(), to.id, &copy).await?;
+        halls.insert(hall.id, copy.id);
+    }
+    let booths = store::booths(work.db(), from).await?.into_iter();
+    let booths = booths.filter_map(|booth| Some(Booth { id: Uuid::now_v7(), hall_id: *halls.get(&booth.hall_id)?, ..booth }));
+    store::insert_booths(work.db(), to.id, &booths.collect::<Vec<_>>()).await?;
+    let Some(moved) = moved else { return Ok(()) };
+    for batch in store::batches(work.db(), from).await? {
+        let copy = Batch { id: Uuid::now_v7(), starts_on: batch.starts_on + moved, ends_on: batch.ends_on + moved, name: batch.name };
+        if !store::outside(&copy, to.starts_on, to.ends_on) {
+            store::insert_batch(work.db(), to.id, &copy).await?;
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! SQL of halls, batches, booths and assignments.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
@@ -7,21 +9,19 @@ use uuid::Uuid;
 use super::model::{AssignmentStatus, Batch, Booth, Exhibitor, Hall, Placement, PlanKind};
 use crate::{
     fault::{Fault, Outcome},
-    platform::{clock::now, database::sql},
+    platform::{
+        clock::now,
+        database::{insert_many, select, sql},
+    },
 };
 
 fn text_of(plan: PlanKind) -> Value {
     sea_orm::ActiveEnum::into_value(plan).into()
 }
 
-async fn all<T: FromQueryResult>(connection: &impl ConnectionTrait, text: &str, values: Vec<Value>) -> Outcome<Vec<T>> {
-    let rows = connection.query_all_raw(sql(connection, text, values)).await?;
-    Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
-}
-
 pub async fn halls(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Hall>> {
     let text = "select id, name, width_mm, depth_mm from halls where exhibition_id = ? order by id limit 50";
-    all(connection, text, vec![exhibition.into()]).await
+    select(connection, text, vec![exhibition.into()]).await
 }
 
 pub async fn insert_hall(connection: &impl ConnectionTrait, exhibition: Uuid, hall: &Hall) -> Outcome<()> {
@@ -33,7 +33,7 @@ pub async fn insert_hall(connection: &impl ConnectionTrait, exhibition: Uuid, ha
 
 pub async fn batches(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Batch>> {
     let text = "select id, name, starts_on, ends_on from exhibition_batches where exhibition_id = ? order by starts_on limit 100";
-    all(connection, text, vec![exhibition.into()]).await
+    select(connection, text, vec![exhibition.into()]).await
 }
 
 pub async fn insert_batch(connection: &impl ConnectionTrait, exhibition: Uuid, batch: &Batch) -> Outcome<()> {
@@ -46,32 +46,30 @@ pub async fn insert_batch(connection: &impl ConnectionTrait, exhibition: Uuid, b
 pub async fn booths(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Booth>> {
     let text = "select b.id, b.hall_id, b.code, b.class, b.x_mm, b.y_mm, b.width_mm, b.depth_mm, b.power_w, b.fee_minor, b.is_blocked, \
                 (select count(*) from booth_slots s where s.booth_id = b.id) as slots from booths b where b.exhibition_id = ? order by b.code limit 2000";
-    all(connection, text, vec![exhibition.into()]).await
+    select(connection, text, vec![exhibition.into()]).await
 }
 
-pub async fn insert_booth(connection: &impl ConnectionTrait, exhibition: Uuid, booth: &Booth) -> Outcome<()> {
-    let text = "insert into booths (id, exhibition_id, hall_id, code, class, x_mm, y_mm, width_mm, depth_mm, power_w, fee_minor, is_blocked) \
-                values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    let values = [
-        booth.id.into(),
-        exhibition.into(),
-        booth.hall_id.into(),
-        booth.code.clone().into(),
-        booth.class.clone().into(),
-        booth.x_mm.into(),
-        booth.y_mm.into(),
-        booth.width_mm.into(),
-        booth.depth_mm.into(),
-        booth.power_w.into(),
-        booth.fee_minor.into(),
-        booth.is_blocked.into(),
-    ];
-    connection.execute_raw(sql(connection, text, values)).await?;
-    for slot in 1..=booth.slots {
-        let text = "insert into booth_slots (exhibition_id, booth_id, slot_no) values (?, ?, ?)";
-        connection.execute_raw(sql(connection, text, [exhibition.into(), booth.id.into(), slot.into()])).await?;
-    }
-    Ok(())
+pub async fn insert_booths(connection: &impl ConnectionTrait, exhibition: Uuid, booths: &[Booth]) -> Outcome<()> {
+    let row = |booth: &Booth| {
+        vec![
+            booth.id.into(),
+            exhibition.into(),
+            booth.hall_id.into(),
+            booth.code.clone().into(),
+            booth.class.clone().into(),
+            booth.x_mm.into(),
+            booth.y_mm.into(),
+            booth.width_mm.into(),
+            booth.depth_mm.into(),
+            booth.power_w.into(),
+            booth.fee_minor.into(),
+            booth.is_blocked.into(),
+        ]
+    };
+    let into = "booths (id, exhibition_id, hall_id, code, class, x_mm, y_mm, width_mm, depth_mm, power_w, fee_minor, is_blocked)";
+    insert_many(connection, into, booths.iter().map(row).collect()).await?;
+    let slots = booths.iter().flat_map(|booth| (1..=booth.slots).map(|slot| vec![exhibition.into(), booth.id.into(), slot.into()]));
+    insert_many(connection, "booth_slots (exhibition_id, booth_id, slot_no)", slots.collect()).await
 }
 
 /// Removes a booth in which nobody has ever been put.
@@ -92,7 +90,7 @@ pub struct Version {
 }
 
 pub async fn version(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Version> {
-    let found = all(connection, "select version, published_at from exhibition_plans where exhibition_id = ?", vec![exhibition.into()]).await?;
+    let found = select(connection, "select version, published_at from exhibition_plans where exhibition_id = ?", vec![exhibition.into()]).await?;
     Ok(found.into_iter().next().unwrap_or(Version { version: 1, published_at: None }))
 }
 
@@ -133,32 +131,43 @@ const ASSIGNED: &str = "select x.id, x.batch_id, x.booth_id, b.code as booth_cod
 pub async fn assignments(connection: &impl ConnectionTrait, exhibition: Uuid, plan: PlanKind) -> Outcome<Vec<Assignment>> {
     let text =
         format!("{ASSIGNED} where x.exhibition_id = ? and x.plan = ? and x.status <> 'released' order by b.code, x.slot_no, x.batch_id limit 20000");
-    all(connection, &text, vec![exhibition.into(), text_of(plan)]).await
+    select(connection, &text, vec![exhibition.into(), text_of(plan)]).await
 }
 
 pub async fn assignment(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<Assignment> {
     let text = format!("{ASSIGNED} where x.exhibition_id = ? and x.id = ? and x.status <> 'released'");
-    all(connection, &text, vec![exhibition.into(), id.into()]).await?.into_iter().next().ok_or_else(Fault::not_found)
+    select(connection, &text, vec![exhibition.into(), id.into()]).await?.into_iter().next().ok_or_else(Fault::not_found)
 }
 
-/// Puts an applicant into a slot; held unless the SME has confirmed. The database refuses a slot that is taken.
-pub async fn assign(connection: &impl ConnectionTrait, exhibition: Uuid, plan: PlanKind, placement: &Placement) -> Outcome<Uuid> {
-    let id = Uuid::now_v7();
-    let text = "insert into booth_assignments (id, exhibition_id, batch_id, booth_id, slot_no, application_id, plan, status, created_at) \
-                values (?, ?, ?, ?, ?, ?, ?, coalesce((select case status when 'accepted' then 'held' else 'confirmed' end from applications where id = ?), 'held'), ?)";
-    let values = [
-        id.into(),
-        exhibition.into(),
-        placement.batch.into(),
-        placement.booth.into(),
-        placement.slot.into(),
-        placement.application.into(),
-        text_of(plan),
-        placement.application.into(),
-        now().into(),
-    ];
-    connection.execute_raw(sql(connection, text, values)).await?;
-    Ok(id)
+#[derive(FromQueryResult)]
+struct Accepted {
+    id: Uuid,
+}
+
+/// Puts applicants into slots; held unless the SME has confirmed. The database refuses a slot that is taken. Returns the
+/// assignments in the order of the placements.
+pub async fn assign(connection: &impl ConnectionTrait, exhibition: Uuid, plan: PlanKind, placements: &[Placement]) -> Outcome<Vec<Uuid>> {
+    let text = "select id from applications where exhibition_id = ? and status = 'accepted'";
+    let accepted: HashSet<Uuid> =
+        select::<Accepted>(connection, text, [exhibition.into()]).await?.into_iter().map(|application| application.id).collect();
+    let at = now();
+    let ids: Vec<Uuid> = placements.iter().map(|_| Uuid::now_v7()).collect();
+    let row = |(id, placement): (&Uuid, &Placement)| {
+        vec![
+            (*id).into(),
+            exhibition.into(),
+            placement.batch.into(),
+            placement.booth.into(),
+            placement.slot.into(),
+            placement.application.into(),
+            text_of(plan),
+            Value::from(if accepted.contains(&placement.application) { "held" } else { "confirmed" }),
+            at.into(),
+        ]
+    };
+    let into = "booth_assignments (id, exhibition_id, batch_id, booth_id, slot_no, application_id, plan, status, created_at)";
+    insert_many(connection, into, ids.iter().zip(placements).map(row).collect()).await?;
+    Ok(ids)
 }
 
 /// Whether somebody stands in a slot. The index decides; this only finds the better words.
@@ -179,12 +188,10 @@ pub async fn publish(connection: &impl ConnectionTrait, exhibition: Uuid, draft:
     let text = "delete from booth_assignments where exhibition_id = ? and plan = 'live' and status in ('held', 'confirmed', 'released')";
     connection.execute_raw(sql(connection, text, [exhibition.into()])).await?;
     let recorded = assignments(connection, exhibition, PlanKind::Live).await?;
-    for assignment in draft {
-        let stands = recorded.iter().any(|live| (live.application_id, live.batch_id) == (assignment.application_id, assignment.batch_id));
-        if !stands {
-            assign(connection, exhibition, PlanKind::Live, &assignment.placement()).await?;
-        }
-    }
+    let stands: HashSet<(Uuid, Uuid)> = recorded.iter().map(|live| (live.application_id, live.batch_id)).collect();
+    let new = draft.iter().filter(|assignment| !stands.contains(&(assignment.application_id, assignment.batch_id)));
+    let placements: Vec<Placement> = new.map(Assignment::placement).collect();
+    assign(connection, exhibition, PlanKind::Live, &placements).await?;
     Ok(())
 }
 
@@ -197,13 +204,13 @@ pub async fn exhibitors(connection: &impl ConnectionTrait, exhibition: Uuid) -> 
         )
     };
     let text = format!(
-        "select a.id as application_id, s.brand_name, a.power_needed_w, cast({} as bigint) as has_food, cast({} as bigint) as has_solvents, \
+        "select a.id as application_id, s.brand_name, a.power_needed_w, a.preferred_batch_id, a.preferred_booth_class, cast({} as bigint) as has_food, cast({} as bigint) as has_solvents, \
          (select m.group_id from wub_members m where m.sme_id = a.sme_id order by m.group_id limit 1) as group_id from applications a \
          join smes s on s.id = a.sme_id where a.exhibition_id = ? and a.lead_id is null and a.status in ('accepted', 'confirmed', 'attended') order by a.id",
         shows("c.is_food = 1"),
         shows("c.slug = 'suvenir-limbah'")
     );
-    all(connection, &text, vec![exhibition.into()]).await
+    select(connection, &text, vec![exhibition.into()]).await
 }
 
 /// A batch of an exhibition: the one that is named, or the only one there is.
