@@ -20,6 +20,10 @@ use crate::{
     exhibitions::{
         self,
         model::{DatePrecision, Dates, ExhibitionEvent, Venue},
+        plan::{
+            self,
+            model::{Batch, Booth, Hall},
+        },
         service::{NewItem, Profile, Source},
     },
     fault::{Fault, Outcome},
@@ -366,6 +370,35 @@ async fn future_exhibition(work: &Work, agency: Uuid, by: Uuid) -> Outcome<()> {
     let owners = "select id from smes where is_demo = 1 order by id limit 10";
     for row in work.db().query_all_raw(sql(work.db(), owners, [])).await? {
         exhibitions::service::add_exhibitor(work, &policy::system(by), &exhibition, row.try_get("", "id")?, None).await?;
+    }
+    future_plan(work, &exhibition, by).await
+}
+
+/// Two rows of booths with an aisle, given out by the automatic suggestion.
+async fn future_plan(work: &Work, exhibition: &exhibitions::store::entity::Model, by: Uuid) -> Outcome<()> {
+    let permit = policy::system(by);
+    let hall = Hall { id: Uuid::now_v7(), name: "Aula A (demo)".into(), width_mm: 24_000, depth_mm: 13_000 };
+    let hall = plan::service::add_hall(work, &permit, exhibition, hall).await?;
+    let booth = |index: i64| Booth {
+        id: Uuid::now_v7(),
+        hall_id: hall.id,
+        code: format!("A-{:02}", index + 1),
+        class: if index % 6 == 0 || index % 6 == 5 { "corner" } else { "standard" }.into(),
+        x_mm: 2_000 + index % 6 * 3_400,
+        y_mm: 1_000 + index / 6 * 8_000,
+        width_mm: 3_000,
+        depth_mm: 3_000,
+        power_w: 450,
+        fee_minor: 0,
+        is_blocked: 0,
+        slots: 1,
+    };
+    plan::service::add_booths(work, &permit, exhibition, (0..12).map(booth).collect()).await?;
+    if let (Some(starts_on), Some(ends_on)) = (exhibition.starts_on, exhibition.ends_on) {
+        let batch = Batch { id: Uuid::now_v7(), name: "Semua hari".into(), starts_on, ends_on };
+        plan::service::add_batch(work, &permit, exhibition, batch).await?;
+        plan::service::suggest(work, &permit, exhibition, None).await?;
+        plan::service::publish(work, &permit, exhibition).await?;
     }
     Ok(())
 }

@@ -7,7 +7,15 @@ use std::{
     time::Duration,
 };
 
+use chrono::Utc;
+use etalase::{
+    config::Config,
+    exhibitions::applications::model::new_check_in_code,
+    platform::database::{Database, insert_many, sql},
+};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::world::{fixture, new_postgres_database};
 
@@ -140,4 +148,124 @@ async fn without_demo_and_on_postgresql_no_known_account_exists() {
     let database = new_postgres_database().await;
     let service = Service::start(folder.path(), &["--database-url", &database]);
     assert_eq!(service.sign_in("admin@demo.example").await, "");
+}
+
+const APPLICANTS: usize = 1500;
+
+/// An exhibition in curation with prepared decisions for many applicants, typed in by SQL. Returns its path.
+async fn prepared_decisions(database: &Database, service: &Service, token: &str) -> String {
+    let client = reqwest::Client::new();
+    let send = async |method: reqwest::Method, path: String, body: Value| {
+        let request = client.request(method, format!("{}{path}", service.base)).bearer_auth(token).json(&body);
+        request.send().await.unwrap().error_for_status().unwrap().json::<Value>().await.unwrap()
+    };
+    let agency = get(service, token, "/v1/me").await["agencies"][0]["agency_id"].clone();
+    let new = json!({
+        "agency_id": agency, "slug": "rilis", "title": { "id": "Rilis" }, "city": "Solo", "province_code": "ID-JT",
+        "dates": { "starts_on": "2030-05-01", "ends_on": "2030-05-04", "precision": "day" }, "time_zone": "Asia/Jakarta",
+    });
+    let exhibition = send(reqwest::Method::POST, "/v1/exhibitions".into(), new).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/exhibitions/{exhibition}");
+    let call = json!({
+        "intro": { "id": "Ajukan." }, "opens_at": "2026-01-01T09:00", "closes_at": "2030-03-01T17:00", "confirm_by": "2030-04-01T17:00",
+        "capacity": APPLICANTS,
+    });
+    send(reqwest::Method::PUT, format!("{path}/call"), call).await;
+    for step in ["announce", "open", "close"] {
+        send(reqwest::Method::POST, format!("{path}/{step}"), Value::Null).await;
+    }
+    let (id, at) = (Uuid::parse_str(&exhibition).unwrap(), Utc::now());
+    let smes: Vec<Uuid> = (0..APPLICANTS).map(|_| Uuid::now_v7()).collect();
+    let sme = |(index, sme): (usize, &Uuid)| {
+        let name = format!("rilis-{index}");
+        vec![
+            (*sme).into(),
+            name.clone().into(),
+            name.clone().into(),
+            name.into(),
+            json!({ "id": "x" }).into(),
+            "36.71".into(),
+            "Asia/Jakarta".into(),
+            json!([]).into(),
+            "verified".into(),
+            at.into(),
+            at.into(),
+        ]
+    };
+    let application = |sme: &Uuid| {
+        vec![
+            Uuid::now_v7().into(),
+            id.into(),
+            (*sme).into(),
+            "under_review".into(),
+            "accept".into(),
+            new_check_in_code().into(),
+            at.into(),
+            at.into(),
+        ]
+    };
+    let work = database.begin().await.unwrap();
+    let into = "smes (id, handle, brand_name, legal_name, story, regency_code, time_zone, public_contacts, status, created_at, updated_at)";
+    insert_many(&work, into, smes.iter().enumerate().map(sme).collect()).await.unwrap();
+    let into = "applications (id, exhibition_id, sme_id, status, pending_decision, check_in_code, submitted_at, created_at)";
+    insert_many(&work, into, smes.iter().map(application).collect()).await.unwrap();
+    work.commit().await.unwrap();
+    path
+}
+
+/// How many were accepted, and how many were told so.
+async fn released(database: &Database) -> (i64, i64) {
+    let count = async |text: &str| {
+        let row = database.reader().query_one_raw(sql(database.reader(), text, [])).await.unwrap().unwrap();
+        row.try_get::<i64>("", "n").unwrap()
+    };
+    let accepted = count(
+        "select count(*) as n from applications a join exhibitions e on e.id = a.exhibition_id where e.slug = 'rilis' and a.status = 'accepted'",
+    );
+    (accepted.await, count("select count(*) as n from notices where kind = 'accepted'").await)
+}
+
+/// Kills the service again and again while it releases decisions. After each time all are released and told, or none.
+async fn a_release_is_all_or_nothing(arguments: &[&str], database_url: Option<&str>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut overrides = vec![("data_dir", folder.path().display().to_string())];
+    overrides.extend(database_url.map(|url| ("database_url", url.to_owned())));
+    let mut service = Service::start(folder.path(), arguments);
+    let token = service.sign_in("coordinator@demo.example").await;
+    let database = Database::connect(&Config::load(None, &overrides).unwrap()).await.unwrap();
+    let path = prepared_decisions(&database, &service, &token).await;
+    let mut untouched = 0;
+    // Shorter than a release, and ever longer, so that some hit it in the middle.
+    for milliseconds in [5, 15, 30, 50, 75, 100, 150] {
+        let release = reqwest::Client::new().post(format!("{}{path}/decisions/release", service.base)).bearer_auth(&token).header("if-match", "*");
+        let release = tokio::spawn(release.send());
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        service.kill();
+        let _ = release.await;
+        // PostgreSQL notices that its client is gone when it wants to answer.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let (accepted, told) = released(&database).await;
+        assert_eq!(accepted, told, "killed after {milliseconds} ms");
+        assert!(accepted == 0 || accepted == APPLICANTS as i64, "half of it: {accepted}");
+        untouched += i64::from(accepted == 0);
+        service = Service::start(folder.path(), arguments);
+        if accepted > 0 {
+            break;
+        }
+    }
+    assert!(untouched > 0, "a release takes longer than the first wait");
+    let again = reqwest::Client::new().post(format!("{}{path}/decisions/release", service.base)).bearer_auth(&token).header("if-match", "*");
+    again.send().await.unwrap().error_for_status().unwrap();
+    assert_eq!(released(&database).await, (APPLICANTS as i64, APPLICANTS as i64), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_killed_in_the_middle_tells_all_or_nobody_on_sqlite() {
+    a_release_is_all_or_nothing(&[], None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_killed_in_the_middle_tells_all_or_nobody_on_postgresql() {
+    let database = new_postgres_database().await;
+    a_release_is_all_or_nothing(&["--demo", "--database-url", &database], Some(&database)).await;
 }

@@ -25,7 +25,7 @@ use crate::{
         plan,
         store::entity::Model as Exhibition,
     },
-    fault::{Fault, Outcome, field, say},
+    fault::{Fault, Outcome, STALE, field, say},
     http::work::Work,
     identity::policy::{Apply, Decide, EditApplication, Permit, clock},
     platform::{
@@ -285,7 +285,8 @@ pub struct Decision {
 pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, decisions: Vec<Decision>) -> Outcome<()> {
     let checklist_of = readiness_of_all(work.db(), exhibition, store::products(work.db(), exhibition.id, None).await?).await?;
     let sme_of = store::smes(work.db(), exhibition.id).await?;
-    let mut faults = Vec::new();
+    let mut undecided = store::undecided(work.db(), exhibition.id).await?;
+    let (mut prepared, mut faults) = (Vec::new(), Vec::new());
     let waiting = store::waitlist(work.db(), exhibition.id, 10_000).await?.len() as i64;
     for (index, decision) in decisions.into_iter().enumerate() {
         let pointer = format!("/decisions/{index}");
@@ -302,16 +303,20 @@ pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
                 continue;
             }
         }
-        let waitlist_rank = (decision.decision == Some(PendingDecision::Waitlist)).then_some(waiting + index as i64 + 1);
-        let Decision { application_id, decision, reason, reason_en } = decision;
-        let prepared = Prepared { application: application_id, decision, reason, reason_en, waitlist_rank };
-        if !store::prepare(work.db(), exhibition.id, &prepared).await? {
-            let message = say("Bukan pendaftaran yang menunggu keputusan.", "Not an application that waits for a decision.");
+        if !undecided.remove(&decision.application_id) {
+            let message =
+                say("Bukan pendaftaran yang menunggu keputusan, atau ganda.", "Not an application that waits for a decision, or named twice.");
             faults.push(field(format!("{pointer}/application_id"), "unknown", message));
         }
+        let waitlist_rank = (decision.decision == Some(PendingDecision::Waitlist)).then_some(waiting + index as i64 + 1);
+        let Decision { application_id, decision, reason, reason_en } = decision;
+        prepared.push(Prepared { application: application_id, decision, reason, reason_en, waitlist_rank });
     }
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
+    }
+    if store::prepare(work.db(), exhibition.id, &prepared).await? != prepared.len() as u64 {
+        return Err(Fault::new(&STALE));
     }
     calls::decided_by(work.db(), exhibition.id, permit.by()).await?;
     work.audit(permit, "prepare_decisions", "exhibition", exhibition.id, json!({}), None).await

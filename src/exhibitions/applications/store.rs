@@ -1,9 +1,9 @@
 //! SQL of applications and decisions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryResult};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryResult, Value};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -209,19 +209,37 @@ pub struct Prepared {
     pub waitlist_rank: Option<i64>,
 }
 
-/// Prepares a decision; false where the application can't have one now.
-pub async fn prepare(connection: &impl ConnectionTrait, exhibition: Uuid, prepared: &Prepared) -> Outcome<bool> {
-    let text = "update applications set pending_decision = ?, decision_reason = ?, decision_reason_en = ?, waitlist_rank = ?, version = version + 1 \
-                where exhibition_id = ? and id = ? and lead_id is null and status in ('submitted', 'under_review')";
-    let values = [
-        prepared.decision.map(sea_orm::ActiveEnum::into_value).into(),
-        prepared.reason.clone().into(),
-        prepared.reason_en.clone().into(),
-        prepared.waitlist_rank.into(),
-        exhibition.into(),
-        prepared.application.into(),
-    ];
-    Ok(connection.execute_raw(sql(connection, text, values)).await?.rows_affected() == 1)
+/// Those who lead their booth and wait for a decision.
+pub async fn undecided(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<HashSet<Uuid>> {
+    let text = "select id from applications where exhibition_id = ? and lead_id is null and status in ('submitted', 'under_review')";
+    let rows = connection.query_all_raw(sql(connection, text, [exhibition.into()])).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+}
+
+/// Prepares decisions, thousands in one statement. Returns how many of them could be.
+pub async fn prepare(connection: &impl ConnectionTrait, exhibition: Uuid, prepared: &[Prepared]) -> Outcome<u64> {
+    let mut done = 0;
+    for chunk in prepared.chunks(2_000) {
+        // Both engines name the columns of a list of values so.
+        let text = format!(
+            "update applications set pending_decision = v.column2, decision_reason = v.column3, decision_reason_en = v.column4, \
+             waitlist_rank = v.column5, version = version + 1 from (values {}) as v where applications.id = v.column1 \
+             and exhibition_id = ? and lead_id is null and status in ('submitted', 'under_review')",
+            vec!["(?, ?, ?, ?, ?)"; chunk.len()].join(", ")
+        );
+        let row = |prepared: &Prepared| -> [Value; 5] {
+            [
+                prepared.application.into(),
+                prepared.decision.map(sea_orm::ActiveEnum::into_value).into(),
+                prepared.reason.clone().into(),
+                prepared.reason_en.clone().into(),
+                prepared.waitlist_rank.into(),
+            ]
+        };
+        let values = chunk.iter().flat_map(row).chain([exhibition.into()]);
+        done += connection.execute_raw(sql(connection, &text, values)).await?.rows_affected();
+    }
+    Ok(done)
 }
 
 /// Takes back every decision that is not released.

@@ -54,6 +54,19 @@ fn wrapped(text: &str, width: i64, size: i64, most: usize) -> Vec<String> {
     lines
 }
 
+/// `text` as large as it fits without being cut, from `biggest` down to half of it, where it may be cut.
+fn fitted(text: &str, width: i64, depth: i64, biggest: i64) -> (i64, Vec<String>) {
+    let lines_in = |size: i64| usize::try_from(depth / line_height(size).max(1)).unwrap_or(0);
+    let is_whole = |lines: &[String]| lines.join(" ").split_whitespace().eq(text.split_whitespace());
+    let smaller = (5..=10).rev().map(|tenths| biggest * tenths / 10);
+    let whole = smaller.map(|size| (size, wrapped(text, width, size, lines_in(size)))).find(|(_, lines)| is_whole(lines));
+    whole.unwrap_or_else(|| (biggest / 2, wrapped(text, width, biggest / 2, lines_in(biggest / 2))))
+}
+
+fn line_height(size: i64) -> i64 {
+    size + size / 6
+}
+
 /// Halls below each other, booths with code and names. Colour tells free from taken and blocked, and so do words.
 pub fn svg(title: &str, halls: &[Hall], booths: &[Labelled<'_>], free: &str, blocked: &str) -> String {
     let width = halls.iter().map(|hall| hall.width_mm).max().unwrap_or(1_000) + 2 * MARGIN;
@@ -105,10 +118,10 @@ fn draw(out: &mut String, Labelled { booth, names }: &Labelled<'_>, (left, top):
         y + size + size / 4,
         escaped(&booth.code)
     );
-    let small = size / 2;
-    let room = usize::try_from((booth.depth_mm - size - size / 2) / (small + small / 6).max(1)).unwrap_or(0);
-    for (index, line) in wrapped(&words, booth.width_mm - small, small, room).iter().enumerate() {
-        let below = y + size + size / 2 + (index as i64 + 1) * (small + small / 6);
+    let top_of_names = y + size + size / 2;
+    let (small, lines) = fitted(&words, booth.width_mm - size / 4, booth.depth_mm - size - size / 2 - size / 4, size * 8 / 10);
+    for (index, line) in lines.iter().enumerate() {
+        let below = top_of_names + index as i64 * line_height(small) + small;
         let _ = write!(out, "<text x=\"{middle}\" y=\"{below}\" font-size=\"{small}\" text-anchor=\"middle\">{}</text>", escaped(line));
     }
     out.push_str("</g>");
@@ -123,6 +136,8 @@ mod tests {
         assert_eq!(wrapped("Keripik Tempe Barokah Jaya", 3000, 300, 2), ["Keripik Tempe", "Barokah Jaya"]);
         assert_eq!(wrapped("Keripik Tempe Barokah Jaya Abadi", 3000, 300, 2), ["Keripik Tempe", "Barokah Jaya…"]);
         assert_eq!(wrapped("Superpanjangsekalinamanya", 1500, 300, 2), ["Superpa…"]);
+        assert_eq!(fitted("Tas Perca", 3000, 1500, 700), (630, vec!["Tas".to_owned(), "Perca".to_owned()]));
+        assert_eq!(fitted("Keripik Tempe Barokah", 3000, 1600, 700).1, ["Keripik", "Tempe", "Barokah"], "smaller rather than cut");
         assert_eq!(escaped("<b>\"Tahu & Tempe\"\u{1}"), "&lt;b&gt;&quot;Tahu &amp; Tempe&quot; ");
     }
 }
