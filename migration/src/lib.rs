@@ -21,6 +21,7 @@ mod m0012_calls;
 mod m0013_booths;
 mod m0014_review;
 mod m0015_on_the_day;
+mod m0016_graces;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_booths::Migration),
             Box::new(m0014_review::Migration),
             Box::new(m0015_on_the_day::Migration),
+            Box::new(m0016_graces::Migration),
         ]
     }
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    applications::{self, model::News},
     call,
     model::{Dates, ExhibitionEvent, ExhibitionStatus, OpeningHours, Venue, check_hours, check_zone},
     onsite::{self, model::today},
@@ -157,7 +158,7 @@ pub async fn step(
             }
         }
         ExhibitionEvent::Close => {
-            super::applications::store::start_review(work.db(), exhibition.id).await?;
+            applications::store::start_review(work.db(), exhibition.id).await?;
         }
         ExhibitionEvent::Cancel if reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) => {
             return Err(Fault::invalid_field("/reason", "required", say("Sebutkan alasannya.", "State the reason.")));
@@ -166,6 +167,15 @@ pub async fn step(
     }
     exhibition.status_reason = reason;
     let exhibition = store::update(work.db(), exhibition).await?;
+    let news = match event {
+        ExhibitionEvent::Postpone => Some(News::Postponed),
+        ExhibitionEvent::Cancel => Some(News::Cancelled),
+        _ => None,
+    };
+    if let Some(news) = news {
+        let data = json!({ "exhibition_id": exhibition.id, "dates": dates_of(&exhibition), "reason": exhibition.status_reason });
+        applications::store::tell_all(work.db(), exhibition.id, news, data, now()).await?;
+    }
     work.touch_catalogue();
     let change = json!({ "from": from, "status": exhibition.status });
     work.audit(permit, event.name(), "exhibition", exhibition.id, change, exhibition.status_reason.as_deref()).await?;

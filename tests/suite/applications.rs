@@ -131,6 +131,69 @@ on_both! {
         assert_eq!(town.coordinator.get(&format!("/v1/exhibitions/{exhibition}")).await.text("/status"), "curation");
     }
 
+    async fn an_sme_that_was_invited_late_applies_after_the_deadline_and_nobody_else_does(world: World) {
+        let town = world.town().await;
+        let exhibition = open_exhibition(&town, "pameran", 5).await;
+        let (late, other) = (applicant(&world, &town, &exhibition, "telat").await, applicant(&world, &town, &exhibition, "lain").await);
+        for who in [&late, &other] {
+            who.step("withdraw").await.expect(200);
+        }
+        close(&town, &exhibition).await;
+        assert_eq!(late.step("reopen").await.expect(409).text("/reason"), "call_closed");
+        let grace = format!("/v1/exhibitions/{exhibition}/call/graces/{}", late.sme);
+        let until = town.coordinator.put(&grace, "*", json!({ "until": "2030-03-05T17:00" })).await.expect(200);
+        assert_eq!(until.text("/until/time_zone_label"), "WIB");
+        late.step("reopen").await.expect(200);
+        assert_eq!(late.step("submit").await.expect(200).text("/status"), "under_review");
+        assert_eq!(other.step("reopen").await.expect(409).text("/reason"), "call_closed");
+        town.coordinator.put(&grace, "*", json!({ "until": "2020-03-05T17:00" })).await.expect(200);
+        late.step("withdraw").await.expect(200);
+        assert_eq!(late.step("reopen").await.expect(409).text("/reason"), "call_closed");
+    }
+
+    async fn a_release_and_a_withdrawal_at_the_same_moment_leave_one_story(world: World) {
+        let town = world.town().await;
+        let exhibition = open_exhibition(&town, "pameran", 2).await;
+        let mut all = Vec::new();
+        for name in ["satu", "dua", "tiga", "empat"] {
+            all.push(applicant(&world, &town, &exhibition, name).await);
+        }
+        close(&town, &exhibition).await;
+        let set = prepare(&town, &exhibition, &[(&all[0], "accept"), (&all[1], "accept"), (&all[2], "waitlist"), (&all[3], "waitlist")]).await.expect(200);
+        let etag = set.etag();
+        let withdrawals = futures_util::future::join_all(all[..2].iter().map(|who| who.step("withdraw")));
+        let (released, withdrawn) = futures_util::future::join(release(&town, &exhibition, &etag), withdrawals).await;
+        assert!(matches!(released.status, 200 | 412), "{:#}", released.body);
+        assert!(withdrawn.iter().all(|answer| matches!(answer.status, 200 | 412)), "{withdrawn:?}");
+        // Whoever came first: a place is never held by somebody who left, nor lost to those who wait.
+        let call = town.coordinator.get(&format!("/v1/exhibitions/{exhibition}/call")).await.expect(200);
+        let mut held = 0;
+        for who in &all {
+            held += i64::from(matches!(who.status().await.as_str(), "accepted" | "confirmed"));
+        }
+        assert_eq!(call.body["taken"], held);
+        for who in &all {
+            let notices = who.owner.get(&format!("/v1/smes/{}/notices", who.sme)).await.expect(200);
+            let times = |status: &str| notices.body["data"].as_array().unwrap().iter().filter(|notice| notice["status"] == status).count();
+            assert!(times("accepted") <= 1, "told once: {:#}", notices.body);
+        }
+    }
+
+    async fn whoever_applied_learns_that_an_exhibition_is_postponed_or_cancelled_and_why(world: World) {
+        let town = world.town().await;
+        let exhibition = open_exhibition(&town, "pameran", 5).await;
+        let (here, gone) = (applicant(&world, &town, &exhibition, "satu").await, applicant(&world, &town, &exhibition, "dua").await);
+        gone.step("withdraw").await.expect(200);
+        let dates = json!({ "dates": { "starts_on": "2030-06-01", "ends_on": "2030-06-04", "precision": "day" }, "reason": "Gedung direnovasi." });
+        town.coordinator.post(&format!("/v1/exhibitions/{exhibition}/postpone"), dates).await.expect(200);
+        town.coordinator.post(&format!("/v1/exhibitions/{exhibition}/cancel"), json!({ "reason": "Banjir." })).await.expect(200);
+        let notices = here.owner.get(&format!("/v1/smes/{}/notices", here.sme)).await.expect(200);
+        assert_eq!(notices.text("/data/0/message/id"), "Pameran dibatalkan. Alasan: Banjir.");
+        let expected = "Pameran is postponed: 1–4 June 2030. Your application stands. Reason: Gedung direnovasi.";
+        assert_eq!((notices.text("/data/1/message/en"), notices.text("/data/1/status")), (expected.into(), "submitted".into()));
+        assert_eq!(gone.owner.get(&format!("/v1/smes/{}/notices", gone.sme)).await.expect(200).body["data"], json!([]));
+    }
+
     async fn decisions_stay_unseen_until_they_are_released_together_and_told_once(world: World) {
         let town = world.town().await;
         let exhibition = open_exhibition(&town, "pameran", 1).await;

@@ -111,6 +111,7 @@ const MAY: &[(&str, &str)] = &[
     ("publish_plan", "c"),
     ("set_call", "c"),
     ("get_call", "fca"),
+    ("grant_grace", "c"),
     ("add_requirement", "c"),
     ("remove_requirement", "c"),
     ("add_question", "c"),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    model::{ApplicationEvent, ApplicationStatus, PendingDecision, Reason, message},
+    model::{ApplicationEvent, ApplicationStatus, News, PendingDecision, Reason, message},
     service::{self, Change},
     store::{self, Named, NoticeRow, entity::Model},
 };
@@ -24,6 +24,7 @@ use crate::{
             model::{Answers, Moment, RequirementCheck},
             store as calls,
         },
+        model::Dates,
         review,
         store::entity::Model as Exhibition,
     },
@@ -216,7 +217,7 @@ pub struct WaitlistOrder {
 pub struct Notice {
     pub application_id: Uuid,
     pub exhibition_id: Uuid,
-    /// What the application became.
+    /// What the application became, or is where the news is of the exhibition itself.
     pub status: ApplicationStatus,
     /// UTC.
     pub at: DateTime<Utc>,
@@ -225,19 +226,16 @@ pub struct Notice {
 
 impl From<NoticeRow> for Notice {
     fn from(row: NoticeRow) -> Self {
-        let confirm_by = row.confirm_by.map(|at| Moment::of(at, &row.time_zone));
-        Self {
-            message: message(
-                row.kind,
-                &row.title,
-                confirm_by.as_ref(),
-                Reason::of(row.decision_reason.as_deref(), row.decision_reason_en.as_deref()),
-            ),
-            application_id: row.application_id,
-            exhibition_id: row.exhibition_id,
-            status: row.kind,
-            at: row.at,
-        }
+        let told = ApplicationStatus::from_name(&row.kind);
+        let message = if let Some(news) = News::from_name(&row.kind) {
+            let dates: Option<Dates> = serde_json::from_value(row.data["dates"].clone()).ok();
+            news.message(&row.title, dates.as_ref(), row.data["reason"].as_str())
+        } else {
+            let confirm_by = row.confirm_by.map(|at| Moment::of(at, &row.time_zone));
+            let reason = Reason::of(row.decision_reason.as_deref(), row.decision_reason_en.as_deref());
+            message(told.unwrap_or(row.status), &row.title, confirm_by.as_ref(), reason)
+        };
+        Self { message, application_id: row.application_id, exhibition_id: row.exhibition_id, status: told.unwrap_or(row.status), at: row.at }
     }
 }
 

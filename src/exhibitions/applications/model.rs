@@ -4,7 +4,11 @@ use poem_openapi::Enum;
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 
-use crate::{exhibitions::call::model::Moment, transitions::state_machine, values::Localized};
+use crate::{
+    exhibitions::{call::model::Moment, model::Dates},
+    transitions::state_machine,
+    values::{Language, Localized},
+};
 
 /// Where an application stands (product.md 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
@@ -76,6 +80,11 @@ state_machine! {
 }
 
 impl ApplicationStatus {
+    /// The status as it is stored.
+    pub fn from_name(name: &str) -> Option<Self> {
+        serde_json::from_value(name.into()).ok()
+    }
+
     /// Whether it holds one of the places.
     pub fn takes_place(self) -> bool {
         matches!(self, Self::Accepted | Self::Confirmed | Self::Attended | Self::NoShow)
@@ -119,6 +128,44 @@ pub fn read_check_in_code(typed: &str) -> String {
         other => other,
     });
     letters.take(20).collect()
+}
+
+/// What may become of the exhibition itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    Postponed,
+    Cancelled,
+}
+
+impl News {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Postponed => "exhibition_postponed",
+            Self::Cancelled => "exhibition_cancelled",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Postponed, Self::Cancelled].into_iter().find(|news| news.name() == name)
+    }
+
+    /// What an SME reads of it.
+    pub fn message(self, exhibition: &Localized, dates: Option<&Dates>, reason: Option<&str>) -> Localized {
+        let (name_id, name_en) = (&exhibition.id, exhibition.en.as_ref().unwrap_or(&exhibition.id));
+        let label = |language| dates.map(|dates| dates.label(language)).unwrap_or_default();
+        let (mut id, mut en) = match self {
+            Self::Postponed => (
+                format!("{name_id} diundur: {}. Pendaftaran Anda tetap berlaku.", label(Language::Id)),
+                format!("{name_en} is postponed: {}. Your application stands.", label(Language::En)),
+            ),
+            Self::Cancelled => (format!("{name_id} dibatalkan."), format!("{name_en} is cancelled.")),
+        };
+        if let Some(reason) = reason {
+            id.push_str(&format!(" Alasan: {reason}"));
+            en.push_str(&format!(" Reason: {reason}"));
+        }
+        Localized { id, en: Some(en) }
+    }
 }
 
 /// Why, in both languages.

@@ -40,12 +40,16 @@ use crate::{
 /// An offer from the waitlist stands at least this long.
 const SHORTEST_OFFER: Duration = Duration::hours(72);
 
-/// Whether an application can be handed in or changed now: by the clock, whatever the jobs have done.
-async fn check_open(work: &Work, exhibition: &Exhibition, may_be_early: bool) -> Outcome<()> {
+/// Whether an SME's application can be handed in or changed now: by the clock, whatever the jobs have done.
+async fn check_open(work: &Work, exhibition: &Exhibition, sme: Uuid, may_be_early: bool) -> Outcome<()> {
     let call = calls::by_exhibition(work.db(), exhibition.id).await?;
     let moment = |at| Moment::of(at, &exhibition.time_zone);
     let is_open = exhibition.status == ExhibitionStatus::ApplicationsOpen && call.opens_at <= now();
     if now() < call.closes_at && (is_open || (may_be_early && exhibition.status == ExhibitionStatus::Announced)) {
+        return Ok(());
+    }
+    let takes_late = matches!(exhibition.status, ExhibitionStatus::ApplicationsOpen | ExhibitionStatus::Curation);
+    if takes_late && calls::grace(work.db(), exhibition.id, sme).await?.is_some_and(|until| now() < until) {
         return Ok(());
     }
     let (opens, closes) = (moment(call.opens_at), moment(call.closes_at));
@@ -59,7 +63,7 @@ async fn check_open(work: &Work, exhibition: &Exhibition, may_be_early: bool) ->
 
 /// Begins an application as a draft. With a lead it shares the booth of that application of the same WUB group.
 pub async fn create(work: &Work, permit: &Permit<EditApplication>, exhibition: &Exhibition, sme: Uuid, lead: Option<Uuid>) -> Outcome<Model> {
-    check_open(work, exhibition, true).await?;
+    check_open(work, exhibition, sme, true).await?;
     if let Some(lead) = lead {
         let lead = store::by_id(work.db(), exhibition.id, lead).await.ok().filter(|lead| lead.lead_id.is_none() && lead.sme_id != sme);
         let shared = match &lead {
@@ -111,7 +115,7 @@ pub struct Change {
 
 /// Changes a draft or a submitted application, until the deadline.
 pub async fn edit(work: &Work, permit: &Permit<EditApplication>, exhibition: &Exhibition, mut application: Model, change: Change) -> Outcome<Model> {
-    check_open(work, exhibition, true).await?;
+    check_open(work, exhibition, application.sme_id, true).await?;
     if !matches!(application.status, ApplicationStatus::Draft | ApplicationStatus::Submitted) {
         return Err(Fault::conflict("not_editable", say("Pendaftaran tidak dapat diubah lagi.", "The application can't be changed any more.")));
     }
@@ -218,15 +222,18 @@ pub async fn step(work: &Work, permit: &Permit<Apply>, exhibition: &Exhibition, 
     application.status = from.transition(event)?;
     match event {
         ApplicationEvent::Submit => {
-            check_open(work, exhibition, false).await?;
+            check_open(work, exhibition, application.sme_id, false).await?;
             if sme::store::by_id(work.db(), application.sme_id).await?.status != SmeStatus::Verified {
                 return Err(Fault::conflict("sme_not_verified", say("IKM belum diverifikasi.", "The SME is not verified yet.")));
             }
             check_complete(work, exhibition, &application).await?;
             application.submitted_at = Some(now());
+            if exhibition.status == ExhibitionStatus::Curation {
+                application.status = application.status.transition(ApplicationEvent::Review)?;
+            }
         }
         ApplicationEvent::Reopen => {
-            check_open(work, exhibition, false).await?;
+            check_open(work, exhibition, application.sme_id, false).await?;
             (application.submitted_at, application.decided_at, application.confirm_by) = (None, None, None);
         }
         ApplicationEvent::Confirm if application.lead_id.is_some() => {

@@ -7,7 +7,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQ
 use serde_json::json;
 use uuid::Uuid;
 
-use super::model::{ApplicationStatus, PendingDecision};
+use super::model::{ApplicationStatus, News, PendingDecision};
 use crate::{
     exhibitions::call::model::ShownProduct,
     fault::{Fault, Outcome},
@@ -294,6 +294,14 @@ pub async fn tell_decided(connection: &impl ConnectionTrait, exhibition: Uuid, a
     Ok(())
 }
 
+/// Tells every SME that still hopes or has a place what becomes of the exhibition itself.
+pub async fn tell_all(connection: &impl ConnectionTrait, exhibition: Uuid, news: News, data: serde_json::Value, at: DateTime<Utc>) -> Outcome<()> {
+    let text = "insert into notices (sme_id, subject_id, kind, at, data) select sme_id, id, ?, ?, ? from applications where exhibition_id = ? \
+                and status not in ('withdrawn', 'rejected', 'declined', 'lapsed')";
+    connection.execute_raw(sql(connection, text, [news.name().into(), at.into(), data.into(), exhibition.into()])).await?;
+    Ok(())
+}
+
 /// Tells one SME, and those who share its booth.
 pub async fn tell(connection: &impl ConnectionTrait, application: &entity::Model, at: DateTime<Utc>) -> Outcome<()> {
     let text =
@@ -309,8 +317,11 @@ pub async fn tell(connection: &impl ConnectionTrait, application: &entity::Model
 pub struct NoticeRow {
     pub application_id: Uuid,
     pub exhibition_id: Uuid,
-    pub kind: ApplicationStatus,
+    pub kind: String,
     pub at: DateTime<Utc>,
+    pub data: serde_json::Value,
+    /// What the application is now.
+    pub status: ApplicationStatus,
     pub title: Localized,
     pub time_zone: String,
     pub decision_reason: Option<String>,
@@ -320,7 +331,7 @@ pub struct NoticeRow {
 
 /// The newest notices of an SME.
 pub async fn notices(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<NoticeRow>> {
-    let text = "select n.subject_id as application_id, e.id as exhibition_id, n.kind, n.at, e.title, e.time_zone, a.decision_reason, a.decision_reason_en, a.confirm_by \
+    let text = "select n.subject_id as application_id, e.id as exhibition_id, n.kind, n.at, n.data, a.status, e.title, e.time_zone, a.decision_reason, a.decision_reason_en, a.confirm_by \
                 from notices n join applications a on a.id = n.subject_id join exhibitions e on e.id = a.exhibition_id \
                 where n.sme_id = ? order by n.at desc, n.subject_id limit 100";
     let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;

@@ -45,6 +45,22 @@ pub struct Call {
     pub version: i64,
 }
 
+/// Until when an SME may apply.
+#[derive(Object, Deserialize)]
+#[oai(deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrace {
+    /// `YYYY-MM-DDTHH:MM` on the clock of the venue.
+    pub until: String,
+}
+
+/// An SME that may apply late.
+#[derive(Object)]
+pub struct Grace {
+    pub sme_id: Uuid,
+    pub until: Moment,
+}
+
 /// Terms of a call. Times are read on the clock of the venue.
 #[derive(Object, Deserialize)]
 #[oai(deny_unknown_fields)]
@@ -264,5 +280,24 @@ impl CallApi {
         let Managed { work, permit, exhibition } = exhibitions::api::manage(&member, &write, *exhibition_id, &[]).await?;
         service::remove(&work, &permit, exhibition.id, "call_questions", *question_id).await?;
         work.finish_empty().await
+    }
+
+    /// Let an SME apply late
+    ///
+    /// Until a moment after the deadline, for this SME alone; what it hands in is under review at once.
+    #[oai(path = "/v1/exhibitions/:exhibition_id/call/graces/:sme_id", method = "put", operation_id = "grant_grace")]
+    async fn grace(
+        &self,
+        member: Member,
+        write: Write,
+        exhibition_id: Path<Uuid>,
+        sme_id: Path<Uuid>,
+        body: Body<NewGrace>,
+    ) -> poem::Result<Reply<Grace>> {
+        let Managed { work, permit, exhibition } = exhibitions::api::manage(&member, &write, *exhibition_id, body.bytes()).await?;
+        let until = body.read()?.until;
+        let sme = crate::sme::store::by_id(work.db(), *sme_id).await?;
+        let until = service::grant_grace(&work, &permit, &exhibition, sme.id, &until).await?;
+        work.finish(Reply::new(&Grace { sme_id: sme.id, until: Moment::of(until, &exhibition.time_zone) })).await
     }
 }

@@ -1,6 +1,6 @@
 //! Use cases of calls.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -88,6 +88,17 @@ pub async fn set(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Ex
     work.touch_catalogue();
     work.audit(permit, "set_call", "exhibition", exhibition.id, json!({ "capacity": terms.capacity, "closes_at": closes_at }), None).await?;
     store::by_exhibition(work.db(), exhibition.id).await
+}
+
+/// Lets an SME that was invited late apply until a moment of the venue's clock, though the call is closed.
+pub async fn grant_grace(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition, sme: Uuid, until: &str) -> Outcome<DateTime<Utc>> {
+    let mut faults = Vec::new();
+    let until = instant(until, &exhibition.time_zone, "/until", &mut faults).filter(|_| faults.is_empty());
+    let until = until.ok_or_else(|| Fault::invalid(faults))?;
+    store::by_exhibition(work.db(), exhibition.id).await?;
+    store::set_grace(work.db(), exhibition.id, sme, until, permit.by()).await?;
+    work.audit(permit, "grant_grace", "exhibition", exhibition.id, json!({ "sme_id": sme, "until": until }), None).await?;
+    Ok(until)
 }
 
 async fn check_scope(work: &Work, scope: &str, faults: &mut Vec<FieldFault>) -> Outcome<()> {

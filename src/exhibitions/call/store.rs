@@ -1,5 +1,6 @@
 //! SQL of calls, rules and questions.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryResult};
 use serde_json::json;
 use uuid::Uuid;
@@ -58,6 +59,21 @@ pub async fn lock(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcom
     let text = "update exhibition_calls set decisions_version = decisions_version + 1 where exhibition_id = ?";
     connection.execute_raw(sql(connection, text, [exhibition.into()])).await?;
     by_exhibition(connection, exhibition).await
+}
+
+/// Lets an SME apply until a moment after the deadline.
+pub async fn set_grace(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Uuid, until: DateTime<Utc>, by: Uuid) -> Outcome<()> {
+    let text = "insert into call_graces (exhibition_id, sme_id, until, granted_by) values (?, ?, ?, ?) \
+                on conflict (exhibition_id, sme_id) do update set until = excluded.until, granted_by = excluded.granted_by";
+    connection.execute_raw(sql(connection, text, [exhibition.into(), sme.into(), until.into(), by.into()])).await?;
+    Ok(())
+}
+
+/// Until when an SME may apply although the call is closed.
+pub async fn grace(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Uuid) -> Outcome<Option<DateTime<Utc>>> {
+    let text = "select until from call_graces where exhibition_id = ? and sme_id = ?";
+    let row = connection.query_one_raw(sql(connection, text, [exhibition.into(), sme.into()])).await?;
+    Ok(row.map(|row| row.try_get("", "until")).transpose()?)
 }
 
 /// Remembers who changed the set of decisions.

@@ -65,7 +65,7 @@ impl Office {
         let client = reqwest::Client::builder().pool_max_idle_per_host(1_000).build()?;
         let mut office = Self { app, client, base: format!("http://{address}"), token: String::new(), agency };
         let signed_in = office.send(Method::POST, "/v1/auth/sign-in", None, Some(json!({ "email": email, "password": PASSWORD }))).await?;
-        office.token = signed_in.body["token"].as_str().context("a token")?.to_owned();
+        signed_in.body["token"].as_str().context("a token")?.clone_into(&mut office.token);
         Ok(office)
     }
 
