@@ -214,6 +214,8 @@ const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
         "Has a booth in this batch already.",
     ),
     (&["booth_for_accepted"], "not_accepted", "Hanya peserta yang diterima.", "Only for accepted applicants."),
+    (&["applications_stay"], "applications_stay", "Pendaftaran tetap milik IKM dan pamerannya.", "An application stays with its SME and exhibition."),
+    (&["lineup_items_stay"], "lineup_items_stay", "Item line-up tetap milik variannya.", "A line-up item stays with its variant."),
     (&["booth_not_blocked"], "booth_blocked", "Stan ini tidak dipakai.", "This booth is not in use."),
     (&["batches_apart"], "batches_overlap", "Gelombang bertumpang tindih.", "Batches overlap."),
     (&["booths_exhibition_id_code_key", "booths.code"], "code_taken", "Kode stan sudah ada.", "There is a booth with this code."),
@@ -283,10 +285,10 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
     use sea_orm::sqlx::Error;
     match error {
         Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
-        // PostgreSQL 57P0x: shutting down; 53xxx: out of a resource. SQLite 13: disk full, 5: busy, 10: I/O.
-        Error::Database(cause) => {
-            cause.code().is_some_and(|code| code.starts_with("57P0") || code.starts_with("53") || matches!(&*code, "13" | "5" | "10"))
-        }
+        // PostgreSQL 57P0x: shutting down; 53xxx: out of a resource; 40xxx: lost against another transaction. SQLite 13: disk full, 5: busy, 10: I/O.
+        Error::Database(cause) => cause.code().is_some_and(|code| {
+            code.starts_with("57P0") || code.starts_with("53") || matches!(&*code, "40P01" | "40001") || matches!(&*code, "13" | "5" | "10")
+        }),
         _ => false,
     }
 }

@@ -22,6 +22,7 @@ mod m0013_booths;
 mod m0014_review;
 mod m0015_on_the_day;
 mod m0016_graces;
+mod m0017_loose_ends;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_review::Migration),
             Box::new(m0015_on_the_day::Migration),
             Box::new(m0016_graces::Migration),
+            Box::new(m0017_loose_ends::Migration),
         ]
     }
 }

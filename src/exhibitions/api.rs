@@ -23,7 +23,7 @@ use crate::{
         Body, Member, Page, Reply, Tag, Work, Write,
         reply::{Created, NoContent, page_limit},
     },
-    identity::policy::{self, Action, EditLineup, ManageExhibition, Permit, ReadExhibition, ReadSme, RemoveLineup, Scope},
+    identity::policy::{self, Action, EditLineup, ManageExhibition, Permit, ReadAudit, ReadExhibition, ReadSme, RemoveLineup, Scope},
     sme::{self, api::Reason},
     values::{Localized, Money, MoneyInput},
 };
@@ -575,7 +575,7 @@ impl ExhibitionsApi {
     #[oai(path = "/v1/exhibitions/:exhibition_id/audit", method = "get", operation_id = "list_exhibition_audit", tag = "Tag::Audit")]
     async fn audit(&self, app: Data<&App>, member: Member, exhibition_id: Path<Uuid>) -> poem::Result<Reply<Page<AuditEntry>>> {
         let reader = app.database.reader();
-        visible::<ReadExhibition>(&member, &store::by_id(reader, *exhibition_id).await?)?;
+        visible::<ReadAudit>(&member, &store::by_id(reader, *exhibition_id).await?)?;
         let data = audit::of_entity(reader, "exhibition", *exhibition_id).await?;
         Ok(Reply::new(&Page::whole(data, 100)))
     }

@@ -84,6 +84,14 @@ pub enum DatePrecision {
     Unknown,
 }
 
+/// An exhibition lasts at most so many days after its first.
+const LONGEST_DAYS: i64 = 366;
+
+/// Whether a day is one that people plan or remember.
+pub fn is_sensible(day: NaiveDate) -> bool {
+    (1900..=2200).contains(&day.year())
+}
+
 /// When an exhibition is: first and last day, as exactly as known.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(deny_unknown_fields)]
@@ -113,7 +121,13 @@ impl Dates {
             (_, Some(from), Some(to)) if from > to => {
                 faults.push(field("/dates/ends_on", "before_start", say("Sebelum hari pertama.", "Before the first day.")));
             }
-            (_, Some(_), Some(_)) => {}
+            (precision, Some(from), Some(to)) => {
+                let is_long = precision == DatePrecision::Day && (to - from).num_days() > LONGEST_DAYS;
+                if is_long || ![from, to].into_iter().all(is_sensible) {
+                    let message = say("Antara tahun 1900 dan 2200, paling lama 366 hari.", "Between the years 1900 and 2200, at most 366 days.");
+                    faults.push(field("/dates", "out_of_range", message));
+                }
+            }
             _ => faults.push(field("/dates", "required", say("Isi hari pertama dan terakhir.", "Give the first and the last day."))),
         }
     }
@@ -187,7 +201,8 @@ pub struct OpeningHours {
 pub fn check_hours(hours: &[OpeningHours], faults: &mut Vec<FieldFault>) {
     for (index, entry) in hours.iter().enumerate() {
         let time = |text: &str| chrono::NaiveTime::parse_from_str(text, "%H:%M").ok();
-        if !matches!((time(&entry.opens), time(&entry.closes)), (Some(opens), Some(closes)) if opens < closes) {
+        let in_order = matches!((time(&entry.opens), time(&entry.closes)), (Some(opens), Some(closes)) if opens < closes);
+        if !in_order || !is_sensible(entry.day) {
             faults.push(field(format!("/opening_hours/{index}"), "bad_hours", say("Jam seperti 09:00–17:00.", "Times such as 09:00 to 17:00.")));
         }
     }

@@ -1,5 +1,6 @@
 //! Use cases of exhibitions: create, edit, move through the life cycle, add exhibitors, link products.
 
+use chrono::TimeDelta;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -143,6 +144,8 @@ pub async fn step(
 ) -> Outcome<Model> {
     let from = exhibition.status;
     exhibition.status = from.transition(event)?;
+    // Waits for who is handing in or adding to the line-up, and keeps others waiting; a stale version is noticed below.
+    store::locked(work.db(), exhibition.id).await?;
     match event {
         ExhibitionEvent::Open | ExhibitionEvent::Start if exhibition.date_precision != super::model::DatePrecision::Day => {
             let detail = say("Tetapkan hari pertama dan terakhir dahulu.", "Set the first and the last day before.");
@@ -190,6 +193,7 @@ pub async fn freeze_lineup(work: &Work, permit: &Permit<ManageExhibition>, mut e
     if exhibition.lineup_frozen_at.is_some() {
         return Ok(exhibition);
     }
+    store::locked(work.db(), exhibition.id).await?;
     store::freeze(work.db(), exhibition.id).await?;
     exhibition.lineup_frozen_at = Some(now());
     let exhibition = store::update(work.db(), exhibition).await?;
@@ -223,10 +227,8 @@ pub async fn renew(work: &Work, permit: &Permit<ManageExhibition>, model: &Model
     let mut new = create(work, permit, model.agency_id, profile, Source::default()).await?;
     let moved = new.starts_on.zip(model.starts_on).map(|(now, then)| now - then);
     if let Some(moved) = moved {
-        let hours: Vec<OpeningHours> = serde_json::from_value(model.opening_hours.clone()).unwrap_or_default();
-        let hours = hours.into_iter().map(|hours| OpeningHours { day: hours.day + moved, ..hours });
-        let within = hours.filter(|hours| new.ends_on.is_none_or(|last| hours.day <= last));
-        new.opening_hours = json!(within.collect::<Vec<_>>());
+        new.opening_hours = model.opening_hours.clone();
+        new.opening_hours = moved_hours(&new, moved);
         new = store::update(work.db(), new).await?;
     }
     plan::service::copy(work, model.id, &new, moved).await?;
@@ -236,14 +238,35 @@ pub async fn renew(work: &Work, permit: &Permit<ManageExhibition>, model: &Model
     Ok(new)
 }
 
-/// New dates; what was open or published is announced again.
+/// The opening hours, as many days later, as far as they lie within the exhibition.
+fn moved_hours(exhibition: &Model, moved: TimeDelta) -> serde_json::Value {
+    let hours: Vec<OpeningHours> = serde_json::from_value(exhibition.opening_hours.clone()).unwrap_or_default();
+    let hours = hours.into_iter().map(|hours| OpeningHours { day: hours.day + moved, ..hours });
+    json!(hours.filter(|hours| exhibition.ends_on.is_none_or(|last| hours.day <= last)).collect::<Vec<_>>())
+}
+
+/// New dates; what was open or published is announced again. Batches and opening hours move along, and a frozen line-up
+/// follows the live products again.
 pub async fn postpone(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Model, dates: Dates, reason: Option<String>) -> Outcome<Model> {
     let mut faults = Vec::new();
     dates.check(&mut faults);
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
-    step(work, permit, with_dates(exhibition, &dates), ExhibitionEvent::Postpone, reason).await
+    let moved = dates.starts_on.zip(exhibition.starts_on).map(|(now, then)| now - then);
+    let mut later = with_dates(exhibition, &dates);
+    if let Some(moved) = moved {
+        later.opening_hours = moved_hours(&later, moved);
+    }
+    let was_frozen = later.lineup_frozen_at.take().is_some();
+    let later = step(work, permit, later, ExhibitionEvent::Postpone, reason).await?;
+    if was_frozen {
+        store::thaw(work.db(), later.id).await?;
+    }
+    if let Some(moved) = moved {
+        plan::store::move_batches(work.db(), later.id, moved).await?;
+    }
+    Ok(later)
 }
 
 /// Adds an SME as an exhibitor on its behalf (product.md 3.8); audited for both.
@@ -253,6 +276,7 @@ pub async fn add_exhibitor(work: &Work, permit: &Permit<ManageExhibition>, exhib
         return Err(Fault::conflict("exhibition_over", say("Pameran sudah selesai.", "The exhibition is over.")));
     }
     let id = store::add_exhibitor(work.db(), exhibition.id, sme, note).await?;
+    work.touch_catalogue();
     work.audit(permit, "add_exhibitor", "exhibition", exhibition.id, json!({ "sme_id": sme }), None).await?;
     Ok(id)
 }

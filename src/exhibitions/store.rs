@@ -91,6 +91,16 @@ pub async fn by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<entit
     entity::Entity::find_by_id(id).one(connection).await?.ok_or_else(Fault::not_found)
 }
 
+/// The exhibition, kept as it is until the transaction ends; others may do the same. SQLite has one writer anyway.
+pub async fn shared(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<entity::Model> {
+    entity::Entity::find_by_id(id).lock_shared().one(connection).await?.ok_or_else(Fault::not_found)
+}
+
+/// The exhibition, locked against everybody who changes it or adds to its line-up.
+pub async fn locked(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<entity::Model> {
+    entity::Entity::find_by_id(id).lock_exclusive().one(connection).await?.ok_or_else(Fault::not_found)
+}
+
 /// Exhibitions of agencies by id.
 pub async fn of_agencies(connection: &impl ConnectionTrait, agencies: &[Uuid], after: Option<Uuid>, limit: u64) -> Outcome<Vec<entity::Model>> {
     let mut find =
@@ -179,6 +189,13 @@ pub async fn freeze(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outc
     Ok(())
 }
 
+/// Makes the line-up follow the live products again, because the exhibition is another time. Its mark is taken off before.
+pub async fn thaw(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<()> {
+    let text = "update lineup_items set frozen_title = null, frozen_brand_name = null, frozen_price_minor = null where exhibition_id = ?";
+    connection.execute_raw(sql(connection, text, [exhibition.into()])).await?;
+    Ok(())
+}
+
 /// A line-up item with the names that people know it by.
 #[derive(FromQueryResult)]
 pub struct LineupRow {
@@ -237,6 +254,8 @@ pub const LINEUP_IS_PUBLIC: &str = "('lineup_published', 'ongoing', 'completed',
 #[derive(FromQueryResult)]
 pub struct PublicItem {
     pub id: Uuid,
+    pub frozen_title: Option<Localized>,
+    pub frozen_brand_name: Option<String>,
     /// The application that leads the booth.
     pub lead_id: Uuid,
     pub card: String,
@@ -248,7 +267,7 @@ pub struct PublicItem {
 
 pub async fn public_lineup(connection: &impl ConnectionTrait, slug: &str, card: &str) -> Outcome<Vec<PublicItem>> {
     let text = format!(
-        "select l.id, coalesce(a.lead_id, a.id) as lead_id, p.{card} as card, coalesce(l.frozen_price_minor, v.price_minor) as price_minor, \
+        "select l.id, l.frozen_title, l.frozen_brand_name, coalesce(a.lead_id, a.id) as lead_id, p.{card} as card, coalesce(l.frozen_price_minor, v.price_minor) as price_minor, \
          l.exhibition_price_minor, l.units_planned, l.is_sample from exhibitions e join lineup_items l on l.exhibition_id = e.id \
          join applications a on a.id = l.application_id and a.status in ('confirmed', 'attended') \
          join storefront_products p on p.product_id = l.product_id and p.listed = 1 \

@@ -111,21 +111,29 @@ pub async fn claim(database: &Database) -> Result<Option<Job>, DbErr> {
     Ok(job)
 }
 
-/// Takes a finished job off the table.
+/// Takes a finished job off the table, unless the same work was asked for again meanwhile.
 pub async fn done(database: &Database, job: &Job) -> Result<(), DbErr> {
     let work = database.begin().await?;
-    work.execute_raw(sql(&work, "delete from jobs where id = ?", [job.id.into()])).await?;
+    work.execute_raw(sql(&work, "delete from jobs where id = ? and attempts = ?", [job.id.into(), job.attempts.into()])).await?;
+    return_lease(&work, job).await?;
     work.commit().await
 }
 
-/// Puts a failed job back for later, or aside when it has failed too often. True where it is set aside.
+/// What was asked for again while it was worked on is free to be taken.
+async fn return_lease(work: &DatabaseTransaction, job: &Job) -> Result<(), DbErr> {
+    work.execute_raw(sql(work, "update jobs set locked_until = null where id = ? and attempts = 0", [job.id.into()])).await.map(|_| ())
+}
+
+/// Puts a failed job back for later, or aside when it has failed too often. True where it is set aside. What was asked for
+/// again meanwhile stays as it was asked for.
 pub async fn failed(database: &Database, job: &Job, error: &str) -> Result<bool, DbErr> {
     let dead = job.attempts >= MOST_ATTEMPTS;
     let wait = chrono::Duration::seconds(1_i64 << job.attempts.clamp(0, 9));
     let work = database.begin().await?;
-    let text = "update jobs set locked_until = null, run_at = ?, last_error = ?, dead = ? where id = ?";
-    let values = [(now() + wait).into(), error.into(), i64::from(dead).into(), job.id.into()];
+    let text = "update jobs set locked_until = null, run_at = ?, last_error = ?, dead = ? where id = ? and attempts = ?";
+    let values = [(now() + wait).into(), error.into(), i64::from(dead).into(), job.id.into(), job.attempts.into()];
     work.execute_raw(sql(&work, text, values)).await?;
+    return_lease(&work, job).await?;
     work.commit().await?;
     Ok(dead)
 }

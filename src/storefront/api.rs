@@ -212,7 +212,7 @@ impl StorefrontApi {
     /// The products on show, once the line-up is published. Never a product that left the catalogue since.
     #[oai(path = "/v1/storefront/exhibitions/:slug/lineup", method = "get", operation_id = "get_public_lineup")]
     async fn lineup(&self, visit: Visit, slug: Path<String>) -> poem::Result<Public<Page<PublicLineupItem>>> {
-        let language = visit.tag();
+        let (language, read_in) = (visit.tag(), visit.language);
         let public = visit.answer(|app| async move {
             let reader = app.database.reader();
             let exhibition = exhibitions::store::public_by_slug(reader, &slug).await?;
@@ -228,9 +228,17 @@ impl StorefrontApi {
                 }
             }
             let item = |row: exhibitions::store::PublicItem| {
+                let mut product: Card = serde_json::from_str(&row.card).map_err(Fault::internal)?;
+                // A frozen line-up is a record, whatever the product is called by now.
+                if let Some(title) = &row.frozen_title {
+                    title.in_language(read_in).clone_into(&mut product.title);
+                }
+                if let Some(name) = row.frozen_brand_name {
+                    product.sme.name = name;
+                }
                 Ok(PublicLineupItem {
                     id: row.id,
-                    product: serde_json::from_str(&row.card).map_err(Fault::internal)?,
+                    product,
                     price: Money::idr(row.price_minor),
                     exhibition_price: row.exhibition_price_minor.map(Money::idr),
                     units_planned: row.units_planned,

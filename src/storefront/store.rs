@@ -127,7 +127,7 @@ pub async fn cards(
     any_of(&wanted.smes, "p.sme_handle in ", "");
     let shown = format!(
         "p.product_id in (select l.product_id from lineup_items l join exhibitions e on e.id = l.exhibition_id \
-         where e.status in {LINEUP_IS_PUBLIC} and e.slug in "
+         join applications a on a.id = l.application_id and a.status in ('confirmed', 'attended') where e.status in {LINEUP_IS_PUBLIC} and e.slug in "
     );
     any_of(&wanted.exhibitions, &shown, ")");
     if !wanted.words.is_empty() {
@@ -201,7 +201,8 @@ pub struct ShownAt {
 pub async fn shown_at(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<ShownAt>> {
     let text = format!(
         "select e.slug, e.title from exhibitions e where e.status in {LINEUP_IS_PUBLIC} and e.id in \
-         (select exhibition_id from lineup_items where product_id = ?) order by e.id desc limit 50"
+         (select l.exhibition_id from lineup_items l join applications a on a.id = l.application_id and a.status in ('confirmed', 'attended') \
+         where l.product_id = ?) order by e.id desc limit 50"
     );
     let rows = connection.query_all_raw(sql(connection, &text, [product.into()])).await?;
     Ok(rows.iter().map(|row| ShownAt::from_query_result(row, "")).collect::<Result<_, _>>()?)

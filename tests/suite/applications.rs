@@ -258,6 +258,62 @@ on_both! {
         assert_eq!((&call.body["taken"], &call.body["capacity"]), (&json!(1), &json!(1)));
     }
 
+    async fn what_was_prepared_stays_unseen_by_whoever_withdraws_before_it_is_released(world: World) {
+        let town = world.town().await;
+        let exhibition = open_exhibition(&town, "pameran", 1).await;
+        let (first, second) = (applicant(&world, &town, &exhibition, "satu").await, applicant(&world, &town, &exhibition, "dua").await);
+        close(&town, &exhibition).await;
+        prepare(&town, &exhibition, &[(&first, "reject"), (&second, "waitlist")]).await.expect(200);
+        for who in [&first, &second] {
+            let withdrawn = who.step("withdraw").await.expect(200);
+            assert_eq!((&withdrawn.body["decision_reason"], &withdrawn.body["waitlist_rank"]), (&Value::Null, &Value::Null));
+            assert_eq!(who.owner.get(&who.path).await.expect(200).body["decision_reason"], Value::Null);
+        }
+        let twice = prepare(&town, &exhibition, &[(&first, "reject")]).await.expect(422);
+        assert_eq!(twice.text("/errors/0/pointer"), "/decisions/0/application_id");
+    }
+
+    async fn an_offer_that_the_clock_makes_lapses_by_the_clock_too(world: World) {
+        let town = world.town().await;
+        let exhibition = open_exhibition(&town, "pameran", 1).await;
+        let (first, second) = (applicant(&world, &town, &exhibition, "satu").await, applicant(&world, &town, &exhibition, "dua").await);
+        close(&town, &exhibition).await;
+        let set = prepare(&town, &exhibition, &[(&first, "accept"), (&second, "waitlist")]).await.expect(200);
+        release(&town, &exhibition, &set.etag()).await.expect(200);
+        for who in [&first, &second] {
+            let over = vec![(Utc::now() - Duration::seconds(1)).into(), uuid(who.id())];
+            world.execute("update applications set confirm_by = ? where id = ?", over).await.unwrap();
+            world.execute("update jobs set run_at = ? where kind = 'lapse_offers'", vec![Utc::now().into()]).await.unwrap();
+            world.app.jobs_due.notify_one();
+            for _ in 0..200 {
+                if who.status().await == "lapsed" {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            assert_eq!(who.status().await, "lapsed");
+        }
+    }
+
+    async fn a_freed_place_passes_by_whoever_lacks_a_document_and_nobody_is_promoted_into_a_cancelled_exhibition(world: World) {
+        let town = world.town().await;
+        let exhibition = open_exhibition(&town, "pameran", 1).await;
+        let mut all = Vec::new();
+        for name in ["satu", "dua", "tiga", "empat"] {
+            all.push(applicant(&world, &town, &exhibition, name).await);
+        }
+        close(&town, &exhibition).await;
+        let set = prepare(&town, &exhibition, &[(&all[0], "accept"), (&all[1], "waitlist"), (&all[2], "waitlist"), (&all[3], "waitlist")]).await.expect(200);
+        release(&town, &exhibition, &set.etag()).await.expect(200);
+        let documents = town.officer.get(&format!("/v1/smes/{}/documents", all[1].sme)).await.expect(200).text("/data/0/id");
+        town.officer.post(&format!("/v1/smes/{}/documents/{documents}/revoke", all[1].sme), json!({ "reason": "Dicabut." })).await.expect(200);
+        all[0].step("decline").await.expect(200);
+        assert_eq!((all[1].status().await, all[2].status().await), ("waitlisted".into(), "accepted".into()), "the next who is eligible");
+        town.coordinator.post(&format!("/v1/exhibitions/{exhibition}/cancel"), json!({ "reason": "Banjir." })).await.expect(200);
+        all[2].step("withdraw").await.expect(200);
+        assert_eq!(all[3].status().await, "waitlisted");
+    }
+
     async fn places_freed_by_many_at_once_are_each_offered_once(world: World) {
         let town = world.town().await;
         let exhibition = open_exhibition(&town, "pameran", 3).await;
@@ -294,8 +350,19 @@ on_both! {
         }
         let begun = other.post(&path, join).await.expect(201);
         let member = Applicant { owner: other, sme, path: begun.header("location") };
+        // The lead hands in again; what the other has begun stays a draft of its own.
+        lead.step("withdraw").await.expect(200);
+        assert_eq!(member.step("submit").await.expect(409).text("/reason"), "lead_is_decided");
+        lead.step("reopen").await.expect(200);
+        lead.step("submit").await.expect(200);
+        assert_eq!(member.status().await, "draft");
         world.execute("update applications set status = 'submitted' where id = ?", vec![uuid(member.id())]).await.unwrap();
         close(&town, &exhibition).await;
+        let unverified = prepare(&town, &exhibition, &[(&lead, "accept")]).await.expect(422);
+        assert!(unverified.text("/errors/0/message").contains("NIB"), "the other one lacks it: {:#}", unverified.body);
+        let number = json!({ "kind": "nib", "number": "9998887776665" });
+        let document = member.owner.post(&format!("/v1/smes/{}/documents", member.sme), number).await.expect(201).text("/id");
+        town.officer.post(&format!("/v1/smes/{}/documents/{document}/verify", member.sme), json!({})).await.expect(200);
         let set = prepare(&town, &exhibition, &[(&lead, "accept")]).await.expect(200);
         release(&town, &exhibition, &set.etag()).await.expect(200);
         assert_eq!(member.status().await, "accepted", "one place for both");
@@ -328,6 +395,8 @@ on_both! {
         let foreign = "insert into application_products (application_id, product_id) select ?, product_id from application_products where application_id = ?";
         refused(foreign, vec![uuid(first.id()), uuid(second.id())]).await;
         refused("update applications set lead_id = id", vec![]).await;
+        refused("update applications set lead_id = ? where id = ?", vec![uuid(second.id()), uuid(first.id())]).await;
+        refused("update applications set sme_id = ? where id = ?", vec![uuid(&town.sme), uuid(first.id())]).await;
         world.execute("update applications set status = 'withdrawn' where id = ?", vec![uuid(first.id())]).await.unwrap();
         world.execute(accept, vec![now(), now(), uuid(second.id())]).await.unwrap();
     }

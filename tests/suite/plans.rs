@@ -150,6 +150,63 @@ on_both! {
         assert!(picture.contains("A-02: blocked") && picture.contains("Aula Utama"), "{picture}");
     }
 
+    async fn who_has_checked_in_stays_where_they_are_recorded(world: World) {
+        let fair = Fair::new(&world, &["satu", "dua"], 3, |_, _| {}).await;
+        for who in &fair.applicants {
+            who.step("confirm").await.expect(200);
+        }
+        let assigned = fair.assign("live", 0, "A-00").await.expect(201);
+        let (drafted, place) = (fair.assign("draft", 0, "A-01").await.expect(201).text("/id"), assigned.text("/id"));
+        let gone = |plan: &str, id: &str| format!("{}/plan/assignments/{id}?plan={plan}", fair.path);
+        fair.town.coordinator.delete(&gone("draft", &place), "*").await.expect(404);
+        fair.town.coordinator.delete(&gone("live", &drafted), "*").await.expect(404);
+        fair.town.coordinator.post_empty(&format!("{}/publish-lineup", fair.path)).await.expect(200);
+        let code = fair.applicants[0].owner.get(&fair.applicants[0].path).await.expect(200).text("/check_in_code");
+        fair.town.officer.post(&format!("{}/check-ins", fair.path), json!({ "code": code })).await.expect(200);
+        assert_eq!(fair.town.coordinator.delete(&gone("live", &place), "*").await.expect(409).text("/reason"), "place_is_recorded");
+        let swap = json!({ "plan": "live", "assignment_id": place, "to_booth": "A-02" });
+        assert_eq!(fair.act("swap", "*", swap).await.expect(409).text("/reason"), "place_is_recorded");
+        fair.act("publish", "*", Value::Null).await.expect(200);
+        assert_eq!(places(&fair.plan("live").await), [("A-00".to_owned(), "satu".to_owned())], "the draft does not move who is there");
+    }
+
+    async fn a_late_exhibitor_is_let_in_though_the_booth_was_given_to_another(world: World) {
+        let fair = Fair::new(&world, &["satu", "dua"], 1, |_, _| {}).await;
+        for who in &fair.applicants {
+            who.step("confirm").await.expect(200);
+        }
+        fair.assign("live", 0, "A-00").await.expect(201);
+        fair.town.coordinator.post_empty(&format!("{}/publish-lineup", fair.path)).await.expect(200);
+        let move_on = "update exhibitions set status = 'ongoing' where slug = 'pameran'";
+        world.execute(move_on, vec![]).await.unwrap();
+        let no_show = json!({ "application_ids": [fair.applicants[0].id()] });
+        fair.town.officer.post(&format!("{}/no-shows", fair.path), no_show.clone()).await.expect(204);
+        assert_eq!(fair.town.officer.post(&format!("{}/no-shows", fair.path), no_show).await.expect(409).text("/reason"), "not_confirmed");
+        fair.assign("live", 1, "A-00").await.expect(201);
+        world.execute("update exhibitions set status = 'completed' where slug = 'pameran'", vec![]).await.unwrap();
+        let code = async |who: &Applicant| json!({ "code": who.owner.get(&who.path).await.expect(200).text("/check_in_code") });
+        let late = fair.town.officer.post(&format!("{}/check-ins", fair.path), code(&fair.applicants[0]).await).await.expect(200);
+        assert_eq!(late.text("/brand_name"), "satu");
+        assert_eq!(fair.town.officer.post(&format!("{}/check-ins", fair.path), code(&fair.applicants[1]).await).await.expect(409).text("/reason"), "not_on_the_day");
+        assert!(fair.plan("live").await.body["assignments"].as_array().unwrap().iter().any(|place| place["brand_name"] == "dua" && place["status"] == "confirmed"));
+        let revive = "update booth_assignments set status = 'held' where status = 'released'";
+        world.execute("update booth_assignments set status = 'released' where plan = 'live'", vec![]).await.unwrap();
+        world.execute("update applications set status = 'withdrawn'", vec![]).await.unwrap();
+        assert!(world.execute(revive, vec![]).await.is_err(), "who left has no booth");
+    }
+
+    async fn a_postponed_exhibition_takes_its_batches_along(world: World) {
+        let fair = Fair::new(&world, &["satu"], 1, |_, _| {}).await;
+        let second = json!({ "name": "Gelombang 2", "starts_on": "2030-05-03", "ends_on": "2030-05-04" });
+        fair.town.coordinator.post(&format!("{}/batches", fair.path), second).await.expect(201);
+        let later = json!({ "dates": { "starts_on": "2030-05-03", "ends_on": "2030-05-06", "precision": "day" } });
+        fair.town.coordinator.post(&format!("{}/postpone", fair.path), later).await.expect(200);
+        let plan = fair.plan("draft").await;
+        assert_eq!((plan.text("/batches/0/starts_on"), plan.text("/batches/1/ends_on")), ("2030-05-03".into(), "2030-05-06".into()));
+        let far = json!({ "dates": { "starts_on": "+262142-12-30", "ends_on": "+262142-12-31", "precision": "day" } });
+        fair.town.coordinator.post(&format!("{}/postpone", fair.path), far).await.expect(422);
+    }
+
     async fn the_database_itself_keeps_batches_apart_and_booths_single(world: World) {
         let fair = Fair::new(&world, &["satu", "dua"], 2, |_, _| {}).await;
         let batch = |from: &str, to: &str| json!({ "name": format!("{from} {to}"), "starts_on": from, "ends_on": to });

@@ -33,7 +33,7 @@ use crate::{
         Body, Member, Page, Reply, Tag, Work, Write,
         reply::{Created, page_limit},
     },
-    identity::policy::{self, Action, Apply, Decide, EditApplication, Permit, ReadApplication, ReadExhibition, ReadSme, Scope},
+    identity::policy::{self, Action, Apply, Decide, EditApplication, Permit, ReadApplication, ReadDocuments, ReadExhibition, ReadSme, Scope},
     sme,
     values::Localized,
 };
@@ -84,8 +84,7 @@ enum Sees {
 impl Application {
     fn of(row: Named, zone: &str, sees: Sees) -> Self {
         let Named { application: row, brand_name } = row;
-        let is_released = row.pending_decision.is_none();
-        let visible = sees == Sees::All || is_released;
+        let visible = sees == Sees::All || (row.pending_decision.is_none() && row.decided_at.is_some());
         Self {
             id: row.id,
             exhibition_id: row.exhibition_id,
@@ -232,7 +231,7 @@ impl From<NoticeRow> for Notice {
             news.message(&row.title, dates.as_ref(), row.data["reason"].as_str())
         } else {
             let confirm_by = row.confirm_by.map(|at| Moment::of(at, &row.time_zone));
-            let reason = Reason::of(row.decision_reason.as_deref(), row.decision_reason_en.as_deref());
+            let reason = Reason::of(row.reason.as_deref(), row.reason_en.as_deref());
             message(told.unwrap_or(row.status), &row.title, confirm_by.as_ref(), reason)
         };
         Self { message, application_id: row.application_id, exhibition_id: row.exhibition_id, status: told.unwrap_or(row.status), at: row.at }
@@ -410,7 +409,8 @@ impl ApplicationsApi {
 
     /// What an application still lacks
     ///
-    /// Line by line, with the reason; tested against the days of the exhibition, not against today.
+    /// Line by line, with the reason; tested against the days of the exhibition, not against today. Who may not read legal
+    /// documents learns met or unmet only.
     #[oai(path = "/v1/exhibitions/:exhibition_id/applications/:application_id/readiness", method = "get", operation_id = "get_application_readiness")]
     async fn readiness(
         &self,
@@ -422,8 +422,13 @@ impl ApplicationsApi {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         let application = store::by_id(reader, exhibition.id, *application_id).await?;
-        policy::permit::<ReadApplication>(&member, &scope(&exhibition, application.sme_id))?;
-        let checks = service::readiness(reader, &exhibition, application.id).await?;
+        let scope = scope(&exhibition, application.sme_id);
+        policy::permit::<ReadApplication>(&member, &scope)?;
+        review::service::check_not_blind(reader, &member, &exhibition).await?;
+        let mut checks = service::readiness(reader, &exhibition, application.id).await?;
+        if policy::permit::<ReadDocuments>(&member, &scope).is_err() {
+            checks = checks.into_iter().map(RequirementCheck::met_or_not).collect();
+        }
         let readiness = ApplicationReadiness {
             can_be_submitted: !checks.iter().any(RequirementCheck::blocks_submission),
             can_be_accepted: !checks.iter().any(RequirementCheck::blocks_acceptance),

@@ -1,6 +1,6 @@
 //! Use cases of applications: apply, decide, release, confirm, and hand on what becomes free.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
 use sea_orm::ConnectionTrait;
@@ -70,7 +70,9 @@ pub async fn create(work: &Work, permit: &Permit<EditApplication>, exhibition: &
             Some(lead) => store::share_a_group(work.db(), lead.sme_id, sme).await?,
             None => false,
         };
-        if !shared {
+        if let Some(lead) = lead.as_ref().filter(|_| shared) {
+            check_lead(lead)?;
+        } else {
             let message = say("Bukan pendaftaran dari kelompok WUB yang sama.", "Not an application of the same WUB group.");
             return Err(Fault::invalid_field("/lead_application_id", "unknown", message));
         }
@@ -172,7 +174,7 @@ pub async fn readiness(connection: &impl ConnectionTrait, exhibition: &Exhibitio
 }
 
 /// The checklists of every applicant with these products, by application and SME, in as many statements as of one.
-pub async fn readiness_of_all<C: ConnectionTrait>(
+async fn readiness_of_all<C: ConnectionTrait>(
     connection: &C,
     exhibition: &Exhibition,
     products: HashMap<Uuid, Vec<ShownProduct>>,
@@ -186,6 +188,20 @@ pub async fn readiness_of_all<C: ConnectionTrait>(
     Ok(move |application: Uuid, sme: Uuid| {
         let products = products.get(&application).map(Vec::as_slice).unwrap_or_default();
         checklist(&rules, products, held.get(&sme).map(Vec::as_slice).unwrap_or_default(), days)
+    })
+}
+
+/// What keeps an application, or one that shares its booth, from being accepted; for any of them, in as many statements as
+/// for one.
+pub async fn lacking<C: ConnectionTrait>(connection: &C, exhibition: &Exhibition) -> Outcome<impl Fn(Uuid) -> Option<Localized> + use<C>> {
+    let checklist_of = readiness_of_all(connection, exhibition, store::products(connection, exhibition.id, None).await?).await?;
+    let mut groups: HashMap<Uuid, Vec<(Uuid, Uuid)>> = HashMap::new();
+    for member in store::group_members(connection, exhibition.id).await? {
+        groups.entry(member.lead_id).or_default().push((member.application_id, member.sme_id));
+    }
+    Ok(move |lead: Uuid| {
+        let checks = groups.get(&lead).into_iter().flatten().flat_map(|(application, sme)| checklist_of(*application, *sme));
+        checks.into_iter().find(RequirementCheck::blocks_acceptance).map(|check| check.message)
     })
 }
 
@@ -220,8 +236,17 @@ pub async fn step(work: &Work, permit: &Permit<Apply>, exhibition: &Exhibition, 
     }
     let from = application.status;
     application.status = from.transition(event)?;
+    // The call does not close while something is being handed in.
+    let exhibition = &exhibitions::store::shared(work.db(), exhibition.id).await?;
     match event {
+        ApplicationEvent::Withdraw if from == ApplicationStatus::Confirmed && has_begun(exhibition) => {
+            let detail = say("Pameran sudah berjalan; beri tahu koordinator.", "The exhibition has begun; tell the coordinator.");
+            return Err(Fault::conflict("exhibition_begun", detail));
+        }
         ApplicationEvent::Submit => {
+            if let Some(lead) = application.lead_id {
+                check_lead(&store::by_id(work.db(), exhibition.id, lead).await?)?;
+            }
             check_open(work, exhibition, application.sme_id, false).await?;
             if sme::store::by_id(work.db(), application.sme_id).await?.status != SmeStatus::Verified {
                 return Err(Fault::conflict("sme_not_verified", say("IKM belum diverifikasi.", "The SME is not verified yet.")));
@@ -244,11 +269,18 @@ pub async fn step(work: &Work, permit: &Permit<Apply>, exhibition: &Exhibition, 
         }
         _ => {}
     }
-    if event == ApplicationEvent::Withdraw {
+    if matches!(event, ApplicationEvent::Withdraw | ApplicationEvent::Reopen) {
         application.pending_decision = None;
+        application.waitlist_rank = None;
+        if application.decided_at.is_none() {
+            (application.decision_reason, application.decision_reason_en) = (None, None);
+        }
     }
     let application = store::update(work.db(), application).await?;
-    store::follow(work.db(), &application, from).await?;
+    // What the others of a group hand in is theirs; what becomes of the place is the lead's.
+    if matches!(event, ApplicationEvent::Confirm | ApplicationEvent::Decline | ApplicationEvent::Withdraw) {
+        store::follow(work.db(), &application, from).await?;
+    }
     work.touch_catalogue();
     work.audit(permit, event.name(), "application", application.id, json!({ "from": from, "status": application.status }), None).await?;
     if let Some(call) = locked.filter(|_| !application.status.takes_place()) {
@@ -257,14 +289,41 @@ pub async fn step(work: &Work, permit: &Permit<Apply>, exhibition: &Exhibition, 
     Ok(application)
 }
 
-/// Offers every free place to the next on the waitlist. The call is locked and read before.
+/// Whether places still change hands: after the deadline and before the exhibition begins.
+fn takes_changes(exhibition: &Exhibition) -> bool {
+    matches!(exhibition.status, ExhibitionStatus::Curation | ExhibitionStatus::LineupPublished)
+}
+
+fn has_begun(exhibition: &Exhibition) -> bool {
+    matches!(exhibition.status, ExhibitionStatus::Ongoing | ExhibitionStatus::Completed | ExhibitionStatus::Archived)
+}
+
+/// A lead that others may join: not decided on, and not gone.
+fn check_lead(lead: &Model) -> Outcome<()> {
+    if matches!(lead.status, ApplicationStatus::Draft | ApplicationStatus::Submitted | ApplicationStatus::UnderReview) {
+        return Ok(());
+    }
+    Err(Fault::conflict(
+        "lead_is_decided",
+        say("Pendaftaran pemimpin kelompok sudah diputuskan atau ditarik.", "The lead's application is decided on or withdrawn."),
+    ))
+}
+
+/// Offers every free place to the next on the waitlist who lacks nothing. The call is locked and read before.
 async fn promote(work: &Work, exhibition: &Exhibition, call: calls::entity::Model) -> Outcome<()> {
     let free = calls::by_exhibition(work.db(), exhibition.id).await?;
+    let free = usize::try_from(free.capacity - free.taken).unwrap_or_default();
+    if free == 0 || !takes_changes(exhibition) {
+        return schedule_lapse(work, exhibition.id).await;
+    }
     let until = call.confirm_by.max(now() + SHORTEST_OFFER);
-    for next in store::waitlist(work.db(), exhibition.id, free.capacity - free.taken).await? {
+    let lacks = lacking(work.db(), exhibition).await?;
+    let waiting = store::waitlist(work.db(), exhibition.id, 10_000).await?.into_iter();
+    for next in waiting.filter(|next| lacks(next.application.id).is_none()).take(free) {
         let (from, at) = (next.application.status, now());
         let status = from.transition(ApplicationEvent::Accept)?;
-        let promoted = Model { status, decided_at: Some(at), confirm_by: Some(until), ..next.application };
+        let offer = Model { status, decided_at: Some(at), confirm_by: Some(until), ..next.application };
+        let promoted = Model { decision_reason: None, decision_reason_en: None, waitlist_rank: None, ..offer };
         let promoted = store::update(work.db(), promoted).await?;
         store::follow(work.db(), &promoted, from).await?;
         store::tell(work.db(), &promoted, at).await?;
@@ -290,25 +349,22 @@ pub struct Decision {
 
 /// Prepares decisions, unseen by the applicants. All or none.
 pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, decisions: Vec<Decision>) -> Outcome<()> {
-    let checklist_of = readiness_of_all(work.db(), exhibition, store::products(work.db(), exhibition.id, None).await?).await?;
-    let sme_of = store::smes(work.db(), exhibition.id).await?;
+    let lacks = lacking(work.db(), exhibition).await?;
     let mut undecided = store::undecided(work.db(), exhibition.id).await?;
     let (mut prepared, mut faults) = (Vec::new(), Vec::new());
-    let waiting = store::waitlist(work.db(), exhibition.id, 10_000).await?.len() as i64;
+    let waiting = store::last_rank(work.db(), exhibition.id).await?;
     for (index, decision) in decisions.into_iter().enumerate() {
         let pointer = format!("/decisions/{index}");
         if decision.decision == Some(PendingDecision::Reject) && decision.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
             faults.push(field(format!("{pointer}/reason"), "required", say("Tulis alasannya.", "Give the reason.")));
             continue;
         }
-        if decision.decision == Some(PendingDecision::Accept) {
-            let checks = sme_of.get(&decision.application_id).map(|sme| checklist_of(decision.application_id, *sme)).unwrap_or_default();
-            let unmet = checks.into_iter().find(RequirementCheck::blocks_acceptance);
-            if let Some(check) = unmet {
-                let english = check.message.en.clone().unwrap_or_default();
-                faults.push(field(format!("{pointer}/decision"), "not_ready", say(check.message.id, english)));
-                continue;
-            }
+        if decision.decision == Some(PendingDecision::Accept)
+            && let Some(message) = lacks(decision.application_id)
+        {
+            let english = message.en.unwrap_or_default();
+            faults.push(field(format!("{pointer}/decision"), "not_ready", say(message.id, english)));
+            continue;
         }
         if !undecided.remove(&decision.application_id) {
             let message =
@@ -317,6 +373,10 @@ pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
         }
         let waitlist_rank = (decision.decision == Some(PendingDecision::Waitlist)).then_some(waiting + index as i64 + 1);
         let Decision { application_id, decision, reason, reason_en } = decision;
+        if [&reason, &reason_en].into_iter().flatten().any(|text| text.chars().count() > 1_000) {
+            faults.push(field(format!("{pointer}/reason"), "too_long", say("Paling banyak 1000 karakter.", "At most 1000 characters.")));
+        }
+        let (reason, reason_en) = if decision.is_some() { (reason, reason_en) } else { (None, None) };
         prepared.push(Prepared { application: application_id, decision, reason, reason_en, waitlist_rank });
     }
     if !faults.is_empty() {
@@ -326,7 +386,8 @@ pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
         return Err(Fault::new(&STALE));
     }
     calls::decided_by(work.db(), exhibition.id, permit.by()).await?;
-    work.audit(permit, "prepare_decisions", "exhibition", exhibition.id, json!({}), None).await
+    let decided = prepared.iter().map(|one| json!({ "application": one.application, "decision": one.decision })).collect::<Vec<_>>();
+    work.audit(permit, "prepare_decisions", "exhibition", exhibition.id, json!({ "decisions": decided }), None).await
 }
 
 /// Takes back every decision that is not released.
@@ -355,21 +416,23 @@ pub async fn release(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
     let at = now();
     let released = store::release(work.db(), exhibition.id, at, confirm_by(call)).await?;
     store::tell_decided(work.db(), exhibition.id, at).await?;
+    work.touch_catalogue();
     schedule_lapse(work, exhibition.id).await?;
     work.audit(permit, "release_decisions", "exhibition", exhibition.id, json!({ "applications": released }), None).await?;
     Ok(released)
 }
 
-/// Gives the waitlist an order.
+/// Gives the waitlist an order; those who are not named keep theirs behind it.
 pub async fn reorder(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, order: &[Uuid]) -> Outcome<()> {
-    let others = store::waitlist(work.db(), exhibition.id, 10_000).await?.into_iter().map(|row| row.application.id);
-    let others: Vec<Uuid> = others.filter(|id| !order.contains(id)).collect();
-    for (index, id) in order.iter().chain(&others).enumerate() {
-        if !store::rank(work.db(), exhibition.id, *id, index as i64 + 1).await? {
-            let message = say("Tidak ada di daftar tunggu.", "Not on the waitlist.");
-            return Err(Fault::invalid_field(&format!("/application_ids/{index}"), "unknown", message));
-        }
+    let waiting: Vec<Uuid> = store::waitlist(work.db(), exhibition.id, 10_000).await?.into_iter().map(|row| row.application.id).collect();
+    let others: Vec<Uuid> = waiting.iter().copied().filter(|id| !order.contains(id)).collect();
+    let known: HashSet<Uuid> = waiting.iter().copied().collect();
+    let mut seen = HashSet::new();
+    if let Some(index) = order.iter().position(|id| !known.contains(id) || !seen.insert(*id)) {
+        let message = say("Tidak ada di daftar tunggu, atau ganda.", "Not on the waitlist, or named twice.");
+        return Err(Fault::invalid_field(&format!("/application_ids/{index}"), "unknown", message));
     }
+    store::rank(work.db(), exhibition.id, &[order, &others].concat()).await?;
     work.audit(permit, "reorder_waitlist", "exhibition", exhibition.id, json!({ "order": order }), None).await
 }
 
@@ -400,5 +463,6 @@ pub async fn lapse(app: &App, id: Uuid) -> Outcome<()> {
         work.audit(&clock::<Decide>(), ApplicationEvent::Lapse.name(), "application", lapsed.id, json!({}), None).await?;
     }
     promote(&work, &exhibition, call).await?;
+    work.touch_catalogue();
     work.commit().await
 }

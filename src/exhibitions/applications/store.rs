@@ -11,7 +11,7 @@ use super::model::{ApplicationStatus, News, PendingDecision};
 use crate::{
     exhibitions::call::model::ShownProduct,
     fault::{Fault, Outcome},
-    platform::database::{sql, update_if_version},
+    platform::database::{select, sql, update_if_version},
     values::Localized,
 };
 
@@ -172,12 +172,6 @@ pub async fn products(connection: &impl ConnectionTrait, exhibition: Uuid, appli
     Ok(products)
 }
 
-/// The SME of every application of an exhibition.
-pub async fn smes(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<HashMap<Uuid, Uuid>> {
-    let rows = connection.query_all_raw(sql(connection, "select id, sme_id from applications where exhibition_id = ?", [exhibition.into()])).await?;
-    Ok(rows.iter().map(|row| Ok((row.try_get("", "id")?, row.try_get("", "sme_id")?))).collect::<Result<_, sea_orm::DbErr>>()?)
-}
-
 /// Replaces the wished products; the database refuses those of another SME.
 pub async fn set_products(connection: &impl ConnectionTrait, application: Uuid, products: &[Uuid]) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from application_products where application_id = ?", [application.into()])).await?;
@@ -279,16 +273,47 @@ pub async fn next_lapse(connection: &impl ConnectionTrait, exhibition: Uuid) -> 
     Ok(row.map(|row| row.try_get("", "confirm_by")).transpose()?.flatten())
 }
 
-/// Gives the waitlist this order; those who are not named keep their rank behind it.
-pub async fn rank(connection: &impl ConnectionTrait, exhibition: Uuid, application: Uuid, rank: i64) -> Outcome<bool> {
-    let text = "update applications set waitlist_rank = ?, version = version + 1 where exhibition_id = ? and id = ? and status = 'waitlisted'";
-    Ok(connection.execute_raw(sql(connection, text, [rank.into(), exhibition.into(), application.into()])).await?.rows_affected() == 1)
+/// Gives the waitlist this order, thousands in one statement.
+pub async fn rank(connection: &impl ConnectionTrait, exhibition: Uuid, order: &[Uuid]) -> Outcome<()> {
+    let ranked: Vec<(i64, Uuid)> = (1..).zip(order.iter().copied()).collect();
+    for chunk in ranked.chunks(5_000) {
+        let text = format!(
+            "update applications set waitlist_rank = v.column2, version = version + 1 from (values {}) as v \
+             where applications.id = v.column1 and exhibition_id = ? and status = 'waitlisted'",
+            vec!["(?, ?)"; chunk.len()].join(", ")
+        );
+        let values = chunk.iter().flat_map(|(rank, id)| [Value::from(*id), (*rank).into()]).chain([exhibition.into()]);
+        connection.execute_raw(sql(connection, &text, values)).await?;
+    }
+    Ok(())
+}
+
+/// The last rank that is given, waiting or prepared.
+pub async fn last_rank(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<i64> {
+    let text = "select coalesce(max(waitlist_rank), 0) as last from applications where exhibition_id = ?";
+    let row = connection.query_one_raw(sql(connection, text, [exhibition.into()])).await?;
+    row.map_or(Ok(0), |row| Ok(row.try_get("", "last")?))
+}
+
+/// An application of a booth, which leads it or shares it.
+#[derive(FromQueryResult)]
+pub struct GroupMember {
+    pub lead_id: Uuid,
+    pub application_id: Uuid,
+    pub sme_id: Uuid,
+}
+
+/// Who stands together, leads among them; without those who left or have not handed in.
+pub async fn group_members(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<GroupMember>> {
+    let text = "select coalesce(lead_id, id) as lead_id, id as application_id, sme_id from applications where exhibition_id = ? \
+                and status not in ('withdrawn', 'draft') order by id";
+    select(connection, text, [exhibition.into()]).await
 }
 
 /// Tells every SME whose application was decided on at `at`, once.
 pub async fn tell_decided(connection: &impl ConnectionTrait, exhibition: Uuid, at: DateTime<Utc>) -> Outcome<()> {
-    let text = "insert into notices (sme_id, subject_id, kind, at, data) select sme_id, id, status, ?, ? from applications \
-                where exhibition_id = ? and decided_at = ?";
+    let text = "insert into notices (sme_id, subject_id, kind, at, data, reason, reason_en, confirm_by) \
+                select sme_id, id, status, ?, ?, decision_reason, decision_reason_en, confirm_by from applications where exhibition_id = ? and decided_at = ?";
     let data = json!({ "exhibition_id": exhibition });
     connection.execute_raw(sql(connection, text, [at.into(), data.into(), exhibition.into(), at.into()])).await?;
     Ok(())
@@ -304,8 +329,8 @@ pub async fn tell_all(connection: &impl ConnectionTrait, exhibition: Uuid, news:
 
 /// Tells one SME, and those who share its booth.
 pub async fn tell(connection: &impl ConnectionTrait, application: &entity::Model, at: DateTime<Utc>) -> Outcome<()> {
-    let text =
-        "insert into notices (sme_id, subject_id, kind, at, data) select sme_id, id, status, ?, ? from applications where id = ? or lead_id = ?";
+    let text = "insert into notices (sme_id, subject_id, kind, at, data, reason, reason_en, confirm_by) \
+         select sme_id, id, status, ?, ?, decision_reason, decision_reason_en, confirm_by from applications where id = ? or lead_id = ?";
     let data = json!({ "exhibition_id": application.exhibition_id });
     let values = [at.into(), data.into(), application.id.into(), application.id.into()];
     connection.execute_raw(sql(connection, text, values)).await?;
@@ -324,14 +349,14 @@ pub struct NoticeRow {
     pub status: ApplicationStatus,
     pub title: Localized,
     pub time_zone: String,
-    pub decision_reason: Option<String>,
-    pub decision_reason_en: Option<String>,
+    pub reason: Option<String>,
+    pub reason_en: Option<String>,
     pub confirm_by: Option<DateTime<Utc>>,
 }
 
 /// The newest notices of an SME.
 pub async fn notices(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<NoticeRow>> {
-    let text = "select n.subject_id as application_id, e.id as exhibition_id, n.kind, n.at, n.data, a.status, e.title, e.time_zone, a.decision_reason, a.decision_reason_en, a.confirm_by \
+    let text = "select n.subject_id as application_id, e.id as exhibition_id, n.kind, n.at, n.data, a.status, e.title, e.time_zone, n.reason, n.reason_en, n.confirm_by \
                 from notices n join applications a on a.id = n.subject_id join exhibitions e on e.id = a.exhibition_id \
                 where n.sme_id = ? order by n.at desc, n.subject_id limit 100";
     let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;

@@ -15,7 +15,7 @@ use crate::{
         model::{DocumentKind, DocumentStatus},
         store::Held,
     },
-    exhibitions::model::zone_label,
+    exhibitions::model::{is_sensible, zone_label},
     fault::{FieldFault, field, say},
     values::Localized,
 };
@@ -40,7 +40,7 @@ impl Moment {
 
 /// The instant of a local time `YYYY-MM-DDTHH:MM` in `zone`. A time that the clock skips is refused.
 pub fn instant(local: &str, zone: &str, pointer: &str, faults: &mut Vec<FieldFault>) -> Option<DateTime<Utc>> {
-    let parsed = NaiveDateTime::parse_from_str(local, "%Y-%m-%dT%H:%M").ok().zip(zone.parse::<Tz>().ok());
+    let parsed = NaiveDateTime::parse_from_str(local, "%Y-%m-%dT%H:%M").ok().filter(|local| is_sensible(local.date())).zip(zone.parse::<Tz>().ok());
     let instant = parsed.and_then(|(local, zone)| zone.from_local_datetime(&local).earliest()).map(|at| at.to_utc());
     if instant.is_none() {
         let message = say("Waktu setempat seperti 2030-03-01T09:00, tanpa zona.", "A local time such as 2030-03-01T09:00, without a zone.");
@@ -163,6 +163,16 @@ impl RequirementCheck {
     /// Whether it keeps the application from being submitted.
     pub fn blocks_submission(&self) -> bool {
         self.severity == Severity::Block && matches!(self.state, CheckState::Missing | CheckState::ExpiresTooEarly)
+    }
+
+    /// The same without what only readers of legal documents may know.
+    #[must_use]
+    pub fn met_or_not(self) -> Self {
+        let names = |or: &str| self.any_of.iter().map(|kind| kind.label()).collect::<Vec<_>>().join(or);
+        let (id, en) = if self.state == CheckState::Met { ("terpenuhi", "met") } else { ("belum terpenuhi", "not met") };
+        let message = Localized::new(&format!("{}: {id}.", names(" atau ")), &format!("{}: {en}.", names(" or ")));
+        let state = if self.state == CheckState::Met { CheckState::Met } else { CheckState::Missing };
+        Self { state, message, ..self }
     }
 
     /// Whether it keeps the applicant from being accepted.

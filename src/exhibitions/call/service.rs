@@ -74,11 +74,14 @@ pub async fn set(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Ex
     let call = Model { intro: terms.intro, opens_at, closes_at, confirm_by, capacity: terms.capacity, ..current.unwrap_or(blank) };
     if is_new {
         store::insert(work.db(), call).await?;
-        for rule in default_rules() {
-            store::insert_rule(work.db(), exhibition.id, &rule).await?;
+        // A clone has brought its own.
+        if review::store::rubric(work.db(), exhibition.id).await?.is_empty() {
+            for rule in default_rules() {
+                store::insert_rule(work.db(), exhibition.id, &rule).await?;
+            }
+            review::store::set_rubric(work.db(), exhibition.id, &default_rubric()).await?;
+            review::store::set_phases(work.db(), exhibition.id, &default_phases()).await?;
         }
-        review::store::set_rubric(work.db(), exhibition.id, &default_rubric()).await?;
-        review::store::set_phases(work.db(), exhibition.id, &default_phases()).await?;
     } else {
         store::update(work.db(), call).await?;
     }
@@ -118,6 +121,7 @@ pub async fn add_rule(work: &Work, permit: &Permit<ManageExhibition>, exhibition
         return Err(Fault::invalid(faults));
     }
     store::insert_rule(work.db(), exhibition, &rule).await?;
+    work.touch_catalogue();
     work.audit(permit, "add_requirement", "exhibition", exhibition, json!({ "any_of": rule.any_of, "scope": rule.scope }), None).await?;
     Ok(rule)
 }
@@ -141,6 +145,7 @@ pub async fn add_question(work: &Work, permit: &Permit<ManageExhibition>, exhibi
     }
     let position = store::questions(work.db(), exhibition).await?.len() as i64;
     store::insert_question(work.db(), exhibition, position, &question).await?;
+    work.touch_catalogue();
     work.audit(permit, "add_question", "exhibition", exhibition, json!({ "question": question.id }), None).await?;
     Ok(question)
 }
@@ -148,6 +153,7 @@ pub async fn add_question(work: &Work, permit: &Permit<ManageExhibition>, exhibi
 /// Takes a rule or a question back.
 pub async fn remove(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Uuid, table: &'static str, id: Uuid) -> Outcome<()> {
     store::delete(work.db(), table, exhibition, id).await?;
+    work.touch_catalogue();
     work.audit(permit, "remove_from_call", "exhibition", exhibition, json!({ "table": table, "id": id }), None).await
 }
 

@@ -208,7 +208,8 @@ impl OnsiteApi {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         let own = if let Some(sme) = sme_id.0 {
-            policy::permit::<ReadSme>(&member, &sme::store::scope(reader, sme).await?)?;
+            policy::permit::<ReadSme>(&member, &scope(&exhibition, sme))?;
+            exhibitions::review::service::check_not_blind(reader, &member, &exhibition).await?;
             Some(store::own(reader, exhibition.id, sme).await?.id)
         } else {
             visible::<policy::ReadExhibition>(&member, &exhibition)?;
@@ -339,13 +340,13 @@ impl OnsiteApi {
 
     /// Note who did not come
     ///
-    /// All or none; a late check-in sets it right.
+    /// At most 1,000, all or none; a late check-in sets it right.
     #[oai(path = "/v1/exhibitions/:exhibition_id/no-shows", method = "post", operation_id = "record_no_shows")]
     async fn no_shows(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, body: Body<NoShows>) -> poem::Result<NoContent> {
         let work = write.begin(member.user_id, body.bytes()).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let permit = visible::<CheckIn>(&member, &exhibition)?;
-        service::no_shows(&work, &permit, &exhibition, &body.read()?.application_ids).await?;
+        service::no_shows(&work, &permit, &exhibition, body.read()?.application_ids).await?;
         work.finish_empty().await
     }
 
@@ -409,9 +410,11 @@ impl OnsiteApi {
     ) -> poem::Result<Reply<Page<DayReport>>> {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
-        match sme_id.0 {
-            Some(sme) => policy::permit::<ReportSales>(&member, &sme::store::scope(reader, sme).await?).map(|_| ())?,
-            None => visible::<policy::ReadResults>(&member, &exhibition).map(|_| ())?,
+        let own = sme_id.0.filter(|sme| member.smes.iter().any(|(own, _)| own == sme));
+        if let Some(sme) = own {
+            policy::permit::<ReportSales>(&member, &scope(&exhibition, sme))?;
+        } else {
+            visible::<policy::ReadResults>(&member, &exhibition)?;
         }
         let of = std::slice::from_ref(&exhibition);
         let (expected, reports) = (store::expected(reader, of).await?, store::reports(reader, of).await?);

@@ -1,5 +1,7 @@
 //! Use cases of the day: acknowledge, check in, report.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde_json::json;
 use uuid::Uuid;
@@ -99,9 +101,6 @@ pub async fn check_in(
     batch: Option<Uuid>,
     at: Option<DateTime<Utc>>,
 ) -> Outcome<Arrival> {
-    if !matches!(exhibition.status, ExhibitionStatus::LineupPublished | ExhibitionStatus::Ongoing) {
-        return Err(Fault::conflict("not_on_the_day", say("Pameran belum atau tidak lagi berjalan.", "The exhibition is not on.")));
-    }
     let at = at.unwrap_or_else(now);
     if at > now() + Duration::minutes(5) {
         return Err(Fault::invalid_field("/at", "in_the_future", say("Waktu di masa depan.", "A time in the future.")));
@@ -110,6 +109,12 @@ pub async fn check_in(
     let id =
         id.ok_or_else(|| Fault::invalid_field("/code", "unknown", say("Kode tidak dikenal di pameran ini.", "No such code at this exhibition.")))?;
     let mut application = applications::store::by_id(work.db(), exhibition.id, id).await?;
+    // Afterwards only a wrong no-show is set right.
+    let is_on = matches!(exhibition.status, ExhibitionStatus::LineupPublished | ExhibitionStatus::Ongoing);
+    let is_correction = exhibition.status == ExhibitionStatus::Completed && application.status == ApplicationStatus::NoShow;
+    if !(is_on || is_correction) {
+        return Err(Fault::conflict("not_on_the_day", say("Pameran belum atau tidak lagi berjalan.", "The exhibition is not on.")));
+    }
     let lead = application.lead_id.unwrap_or(application.id);
     let batches = plan::store::batches(work.db(), exhibition.id).await?;
     let places = plan::store::assignments(work.db(), exhibition.id, PlanKind::Live).await?;
@@ -140,7 +145,8 @@ pub async fn check_in(
             application.status = application.status.transition(ApplicationEvent::Attend)?;
             application = applications::store::update(work.db(), application).await?;
         }
-        store::mark_places(work.db(), lead, row.batch_id, "checked_in").await?;
+        store::mark_checked_in(work.db(), lead, row.batch_id).await?;
+        work.touch_catalogue();
         work.audit(permit, "check_in", "application", application.id, json!({ "batch": row.batch_id, "at": at }), None).await?;
     }
     let known = store::check_ins(work.db(), exhibition.id).await?;
@@ -149,21 +155,30 @@ pub async fn check_in(
     Ok(Arrival { application, check_in, batch: batch.cloned(), booths, is_repeat: !is_new })
 }
 
-/// Notes exhibitors who did not come. All or none; a late check-in sets it right.
-pub async fn no_shows(work: &Work, permit: &Permit<CheckIn>, exhibition: &Exhibition, ids: &[Uuid]) -> Outcome<()> {
+/// How many may be noted at once.
+const MOST_NO_SHOWS: usize = 1_000;
+
+/// Notes exhibitors who did not come. All or none; a late check-in sets it right. The place of a lead stays where one who
+/// shares it came.
+pub async fn no_shows(work: &Work, permit: &Permit<CheckIn>, exhibition: &Exhibition, mut ids: Vec<Uuid>) -> Outcome<()> {
     if !matches!(exhibition.status, ExhibitionStatus::Ongoing | ExhibitionStatus::Completed) {
         return Err(Fault::conflict("not_on_the_day", say("Pameran belum berjalan.", "The exhibition has not begun.")));
     }
-    for (index, id) in ids.iter().enumerate() {
-        let application = applications::store::by_id(work.db(), exhibition.id, *id).await.map_err(|_| {
-            Fault::invalid_field(&format!("/application_ids/{index}"), "unknown", say("Pendaftaran tidak dikenal.", "No such application."))
-        })?;
-        let status = application.status.transition(ApplicationEvent::NoShow)?;
-        let application = applications::store::update(work.db(), Application { status, ..application }).await?;
-        store::mark_places(work.db(), application.id, None, "no_show").await?;
-        work.audit(permit, ApplicationEvent::NoShow.name(), "application", application.id, json!({}), None).await?;
+    if ids.is_empty() || ids.len() > MOST_NO_SHOWS {
+        return Err(Fault::invalid_field("/application_ids", "out_of_range", say("1 sampai 1000.", "1 to 1000.")));
     }
-    Ok(())
+    ids.sort();
+    ids.dedup();
+    let confirmed = applications::store::with_place(work.db(), exhibition.id).await?.into_iter();
+    let confirmed: HashSet<Uuid> =
+        confirmed.filter(|row| row.application.status == ApplicationStatus::Confirmed).map(|row| row.application.id).collect();
+    if let Some(other) = ids.iter().find(|id| !confirmed.contains(id)) {
+        let detail = say("Bukan peserta yang dikonfirmasi dan belum datang.", "Not a confirmed exhibitor who has not come.");
+        return Err(Fault::conflict("not_confirmed", detail).with("application_id", json!(other)));
+    }
+    store::mark_no_show(work.db(), exhibition.id, &ids).await?;
+    work.touch_catalogue();
+    work.audit(permit, ApplicationEvent::NoShow.name(), "exhibition", exhibition.id, json!({ "applications": ids }), None).await
 }
 
 /// What is reported of a day.
@@ -223,7 +238,8 @@ pub async fn report(
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
-    let is_correction = is_late || (reporter == Reporter::Coordinator && earlier.is_some());
+    let was_corrected = earlier.as_ref().is_some_and(|earlier| earlier.status == ReportState::Corrected);
+    let is_correction = is_late || was_corrected || (reporter == Reporter::Coordinator && earlier.is_some());
     let report = Report {
         exhibition_id: exhibition.id,
         application_id: application.id,

@@ -1,6 +1,6 @@
 //! SQL of set-up documents, check-ins and reports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
@@ -109,12 +109,32 @@ pub async fn check_ins(connection: &impl ConnectionTrait, exhibition: Uuid) -> O
         .await
 }
 
-/// Marks the live places of an application, in one batch or in all, unless they were given up.
-pub async fn mark_places(connection: &impl ConnectionTrait, application: Uuid, batch: Option<Uuid>, status: &str) -> Outcome<()> {
+/// Marks the live places of an application, in one batch or in all, as taken; not one that somebody else stands in by now.
+pub async fn mark_checked_in(connection: &impl ConnectionTrait, application: Uuid, batch: Option<Uuid>) -> Outcome<()> {
     let one = if batch.is_some() { "and batch_id = ?" } else { "" };
-    let text = format!("update booth_assignments set status = ? where application_id = ? and plan = 'live' and status <> 'released' {one}");
-    let values = [Value::from(status), application.into()].into_iter().chain(batch.map(Value::from));
+    let text = format!(
+        "update booth_assignments set status = 'checked_in' where application_id = ? and plan = 'live' {one} and (status in ('held', 'confirmed') \
+         or (status = 'no_show' and not exists (select 1 from booth_assignments o where o.plan = 'live' and o.booth_id = booth_assignments.booth_id \
+         and o.slot_no = booth_assignments.slot_no and o.batch_id = booth_assignments.batch_id and o.status in ('held', 'confirmed', 'checked_in'))))"
+    );
+    let values = [Value::from(application)].into_iter().chain(batch.map(Value::from));
     connection.execute_raw(sql(connection, &text, values)).await?;
+    Ok(())
+}
+
+/// Confirmed exhibitors did not come; their places are free, unless one who shares them came.
+pub async fn mark_no_show(connection: &impl ConnectionTrait, exhibition: Uuid, applications: &[Uuid]) -> Outcome<()> {
+    let marks = marks(applications.len());
+    let ids = || applications.iter().map(|id| Value::from(*id));
+    let text = format!(
+        "update applications set status = 'no_show', version = version + 1 where exhibition_id = ? and status = 'confirmed' and id in ({marks})"
+    );
+    connection.execute_raw(sql(connection, &text, [exhibition.into()].into_iter().chain(ids()))).await?;
+    let text = format!(
+        "update booth_assignments set status = 'no_show' where plan = 'live' and status in ('held', 'confirmed') and application_id in ({marks}) \
+         and not exists (select 1 from applications f where f.lead_id = booth_assignments.application_id and f.status = 'attended')"
+    );
+    connection.execute_raw(sql(connection, &text, ids())).await?;
     Ok(())
 }
 
@@ -150,9 +170,13 @@ pub async fn expected(connection: &impl ConnectionTrait, exhibitions: &[Exhibiti
         });
         entry.days.extend(days(row.starts_on, row.ends_on));
     }
-    for entry in expected.values_mut().filter(|entry| entry.days.is_empty()) {
-        if let Some(exhibition) = exhibitions.iter().find(|exhibition| exhibition.id == entry.exhibition_id) {
-            entry.days = days(exhibition.starts_on, exhibition.ends_on);
+    let all_days: BTreeMap<Uuid, BTreeSet<NaiveDate>> =
+        exhibitions.iter().map(|exhibition| (exhibition.id, days(exhibition.starts_on, exhibition.ends_on))).collect();
+    for entry in expected.values_mut() {
+        let Some(all) = all_days.get(&entry.exhibition_id) else { continue };
+        entry.days.retain(|day| all.contains(day));
+        if entry.days.is_empty() {
+            entry.days.clone_from(all);
         }
     }
     Ok(expected.into_values().collect())

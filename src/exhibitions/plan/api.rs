@@ -417,7 +417,7 @@ impl PlanApi {
         plan: Query<PlanKind>,
     ) -> poem::Result<NoContent> {
         let managed = manage(&member, &write, *exhibition_id, &[]).await?;
-        let assignment = store::assignment(managed.work.db(), managed.exhibition.id, *assignment_id).await?;
+        let assignment = store::assignment(managed.work.db(), managed.exhibition.id, plan.0, *assignment_id).await?;
         fresh(&managed, &write).await?;
         service::unassign(&managed.work, &managed.permit, &managed.exhibition, plan.0, &assignment).await?;
         managed.work.finish_empty().await
@@ -432,9 +432,9 @@ impl PlanApi {
         let wish = body.read()?;
         fresh(&managed, &write).await?;
         let (db, id) = (managed.work.db(), managed.exhibition.id);
-        let one = store::assignment(db, id, wish.assignment_id).await?;
+        let one = store::assignment(db, id, wish.plan, wish.assignment_id).await?;
         let target = match (wish.with, wish.to_booth) {
-            (Some(other), None) => Target::Assignment(store::assignment(db, id, other).await?),
+            (Some(other), None) => Target::Assignment(store::assignment(db, id, wish.plan, other).await?),
             (None, Some(booth)) => Target::Slot { booth, slot: wish.to_slot.unwrap_or(1) },
             _ => return Err(Fault::invalid_field("/with", "required", say("Isi `with` atau `to_booth`.", "Give `with` or `to_booth`.")).into()),
         };

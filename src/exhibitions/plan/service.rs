@@ -7,12 +7,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    model::{Batch, Booth, Hall, Placement, PlanKind, Unplaced, suggest as suggestion},
+    model::{AssignmentStatus, Batch, Booth, Hall, Placement, PlanKind, Unplaced, suggest as suggestion},
     store::{self, Assignment},
 };
 use crate::{
     catalogue::model::check_range,
-    exhibitions::{applications, store::entity::Model as Exhibition},
+    exhibitions::{applications, model::is_sensible, store::entity::Model as Exhibition},
     fault::{Fault, Outcome, field, say},
     http::work::Work,
     identity::policy::{ManageExhibition, Permit},
@@ -29,6 +29,7 @@ pub async fn add_hall(work: &Work, permit: &Permit<ManageExhibition>, exhibition
         return Err(Fault::invalid(faults));
     }
     store::insert_hall(work.db(), exhibition.id, &hall).await?;
+    work.touch_catalogue();
     work.audit(permit, "add_hall", "exhibition", exhibition.id, json!({ "hall": hall.name }), None).await?;
     Ok(hall)
 }
@@ -40,13 +41,14 @@ pub async fn add_batch(work: &Work, permit: &Permit<ManageExhibition>, exhibitio
     if batch.starts_on > batch.ends_on {
         faults.push(field("/ends_on", "before_start", say("Sebelum hari pertama.", "Before the first day.")));
     }
-    if store::outside(&batch, exhibition.starts_on, exhibition.ends_on) {
+    if !is_sensible(batch.starts_on) || !is_sensible(batch.ends_on) || store::outside(&batch, exhibition.starts_on, exhibition.ends_on) {
         faults.push(field("/starts_on", "outside", say("Di luar hari pameran.", "Outside the days of the exhibition.")));
     }
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
     store::insert_batch(work.db(), exhibition.id, &batch).await?;
+    work.touch_catalogue();
     work.audit(permit, "add_batch", "exhibition", exhibition.id, json!({ "batch": batch.name }), None).await?;
     Ok(batch)
 }
@@ -82,11 +84,13 @@ pub async fn add_booths(work: &Work, permit: &Permit<ManageExhibition>, exhibiti
         return Err(Fault::invalid(faults));
     }
     store::insert_booths(work.db(), exhibition.id, &present[known..]).await?;
+    work.touch_catalogue();
     work.audit(permit, "add_booths", "exhibition", exhibition.id, json!({ "booths": present.len() }), None).await
 }
 
 pub async fn remove_booth(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition, booth: Uuid) -> Outcome<()> {
     store::delete_booth(work.db(), exhibition.id, booth).await?;
+    work.touch_catalogue();
     work.audit(permit, "remove_booth", "exhibition", exhibition.id, json!({ "booth": booth }), None).await
 }
 
@@ -132,7 +136,7 @@ pub async fn assign(work: &Work, permit: &Permit<ManageExhibition>, exhibition: 
     )
     .await?;
     let id = ids.first().copied().unwrap_or_default();
-    store::assignment(work.db(), exhibition.id, id).await
+    store::assignment(work.db(), exhibition.id, plan, id).await
 }
 
 /// Says which slot of which batch is taken, where that is the fault.
@@ -159,10 +163,19 @@ pub async fn unassign(
     plan: PlanKind,
     assignment: &Assignment,
 ) -> Outcome<()> {
+    check_movable(assignment)?;
     store::unassign(work.db(), assignment.id).await?;
     store::bump(work.db(), exhibition.id, None).await?;
     changed(work, plan);
     work.audit(permit, "unassign_booth", "exhibition", exhibition.id, json!({ "plan": plan, "booth": assignment.booth_code }), None).await
+}
+
+/// Who has checked in, or did not come, stays as recorded.
+fn check_movable(assignment: &Assignment) -> Outcome<()> {
+    if matches!(assignment.status, AssignmentStatus::Held | AssignmentStatus::Confirmed) {
+        return Ok(());
+    }
+    Err(Fault::conflict("place_is_recorded", say("Kehadiran di stan ini sudah dicatat.", "Attendance in this booth is recorded.")))
 }
 
 /// Where the one side of a swap goes: to the place of another, or to a free slot.
@@ -180,6 +193,10 @@ pub async fn swap(
     one: Assignment,
     target: Target,
 ) -> Outcome<()> {
+    check_movable(&one)?;
+    if let Target::Assignment(other) = &target {
+        check_movable(other)?;
+    }
     let other = match target {
         Target::Assignment(other) if other.id == one.id => {
             return Err(Fault::invalid_field("/with", "same", say("Itu stan yang sama.", "That is the same place.")));

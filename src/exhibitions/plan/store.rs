@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
 
@@ -34,6 +34,20 @@ pub async fn insert_hall(connection: &impl ConnectionTrait, exhibition: Uuid, ha
 pub async fn batches(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Batch>> {
     let text = "select id, name, starts_on, ends_on from exhibition_batches where exhibition_id = ? order by starts_on limit 100";
     select(connection, text, vec![exhibition.into()]).await
+}
+
+/// Moves all batches by as many days, the foremost in that direction first, so that they never meet on the way.
+pub async fn move_batches(connection: &impl ConnectionTrait, exhibition: Uuid, moved: TimeDelta) -> Outcome<()> {
+    let mut batches = batches(connection, exhibition).await?;
+    if moved > TimeDelta::zero() {
+        batches.reverse();
+    }
+    for batch in batches {
+        let text = "update exhibition_batches set starts_on = ?, ends_on = ? where exhibition_id = ? and id = ?";
+        let values = [(batch.starts_on + moved).into(), (batch.ends_on + moved).into(), exhibition.into(), batch.id.into()];
+        connection.execute_raw(sql(connection, text, values)).await?;
+    }
+    Ok(())
 }
 
 pub async fn insert_batch(connection: &impl ConnectionTrait, exhibition: Uuid, batch: &Batch) -> Outcome<()> {
@@ -134,9 +148,9 @@ pub async fn assignments(connection: &impl ConnectionTrait, exhibition: Uuid, pl
     select(connection, &text, vec![exhibition.into(), text_of(plan)]).await
 }
 
-pub async fn assignment(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<Assignment> {
-    let text = format!("{ASSIGNED} where x.exhibition_id = ? and x.id = ? and x.status <> 'released'");
-    select(connection, &text, vec![exhibition.into(), id.into()]).await?.into_iter().next().ok_or_else(Fault::not_found)
+pub async fn assignment(connection: &impl ConnectionTrait, exhibition: Uuid, plan: PlanKind, id: Uuid) -> Outcome<Assignment> {
+    let text = format!("{ASSIGNED} where x.exhibition_id = ? and x.plan = ? and x.id = ? and x.status <> 'released'");
+    select(connection, &text, vec![exhibition.into(), text_of(plan), id.into()]).await?.into_iter().next().ok_or_else(Fault::not_found)
 }
 
 #[derive(FromQueryResult)]

@@ -65,7 +65,7 @@ pub struct PackRow {
 /// What every exhibitor brings.
 pub async fn packing(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<PackRow>> {
     let text = "select l.sme_id, s.brand_name, coalesce(a.lead_id, a.id) as lead_id, coalesce(l.frozen_title, p.title) as title, v.sku, l.units_planned, \
-                l.is_sample, v.weight_g from lineup_items l join applications a on a.id = l.application_id join smes s on s.id = l.sme_id \
+                l.is_sample, v.weight_g from lineup_items l join applications a on a.id = l.application_id and a.status in ('confirmed', 'attended') join smes s on s.id = l.sme_id \
                 join products p on p.id = l.product_id join product_variants v on v.id = l.variant_id \
                 where l.exhibition_id = ? order by s.brand_name, l.sme_id, l.position, l.id limit 50000";
     select(connection, text, [exhibition.into()]).await

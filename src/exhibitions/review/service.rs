@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    model::{Phase, RubricCategory, distribute},
+    model::{Pair, Phase, RubricCategory, distribute},
     store::{self, Standing},
 };
 use crate::{
@@ -114,8 +114,9 @@ pub async fn share(
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
-    let barred = store::barred(work.db(), exhibition.id).await?.into_iter().collect();
-    let present = store::assigned(work.db(), exhibition.id).await?;
+    let barred: HashSet<Pair> = store::barred(work.db(), exhibition.id).await?.into_iter().collect();
+    // Whoever became a mentor since was assigned, and does not count.
+    let present: Vec<Pair> = store::assigned(work.db(), exhibition.id).await?.into_iter().filter(|pair| !barred.contains(pair)).collect();
     let (pairs, short) = distribute(&applications.unwrap_or(open), reviewers, &barred, &present, per_application);
     store::assign(work.db(), exhibition.id, &pairs).await?;
     let change = json!({ "assigned": pairs.len(), "short": short.len(), "reviewers": reviewers });

@@ -16,7 +16,7 @@ use crate::{
     catalogue,
     exhibitions::{
         applications::{self, model::PendingDecision, service::Decision},
-        call::model::{FOOD, RequirementCheck},
+        call::model::FOOD,
         review,
         store::entity::Model as Exhibition,
     },
@@ -37,11 +37,11 @@ pub async fn inputs(connection: &impl ConnectionTrait, exhibition: &Exhibition, 
         (*ever, *recent, *missed) = ((*ever).max(row.participations), (*recent).max(row.recent_participations), (*missed).max(row.recent_no_shows));
     }
     let mut products = applications::store::products(connection, exhibition.id, None).await?;
-    let checks = applications::service::readiness_of_all(connection, exhibition, products.clone()).await?;
+    let lacks = applications::service::lacking(connection, exhibition).await?;
     let candidates = store::applicants(connection, exhibition.id).await?.into_iter().map(|row| {
         let (score_centi, reviews) = scores.get(&row.application_id).map_or((None, 0), |(mean, count)| (Some(*mean), *count));
         let (participations, recent_participations, recent_no_shows) = history.get(&row.application_id).copied().unwrap_or_default();
-        let unmet = checks(row.application_id, row.sme_id).into_iter().find(RequirementCheck::blocks_acceptance).map(|check| check.message);
+        let unmet = lacks(row.application_id);
         let shown = products.remove(&row.application_id).unwrap_or_default();
         let mut categories: Vec<String> = shown.iter().map(|product| product.category_path.clone()).collect();
         categories.sort();

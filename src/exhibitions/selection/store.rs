@@ -15,12 +15,11 @@ use crate::{
 #[derive(FromQueryResult)]
 pub struct Applicant {
     pub application_id: Uuid,
-    pub sme_id: Uuid,
     pub is_wub: i64,
 }
 
 pub async fn applicants(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Applicant>> {
-    let text = "select a.id as application_id, a.sme_id, case when exists (select 1 from wub_members m where m.sme_id = a.sme_id) \
+    let text = "select a.id as application_id, case when exists (select 1 from wub_members m where m.sme_id = a.sme_id) \
                 or exists (select 1 from applications f where f.lead_id = a.id and f.status <> 'withdrawn') then cast(1 as bigint) else 0 end as is_wub \
                 from applications a where a.exhibition_id = ? and a.lead_id is null and a.status in ('submitted', 'under_review') order by a.id limit 10000";
     select(connection, text, [exhibition.into()]).await
