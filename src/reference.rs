@@ -150,6 +150,7 @@ pub struct SmeClassification {
     pub code: String,
     /// 1 for the main trade, 0 for others.
     #[serde(default)]
+    #[oai(default)]
     pub is_primary: i64,
 }
 

@@ -184,10 +184,12 @@ pub struct NewVariant {
     pub sku: Option<String>,
     /// At most three axes, such as `{"rasa": "durian"}`.
     #[serde(default)]
+    #[oai(default)]
     pub options: BTreeMap<String, String>,
     pub price: MoneyInput,
     /// Confirms a price below Rp500.
     #[serde(default)]
+    #[oai(default)]
     pub confirm_low_price: bool,
     /// Smallest order, in pieces; 1 where absent.
     #[serde(default)]
@@ -273,6 +275,7 @@ pub struct NewProduct {
     #[serde(default)]
     pub description: Option<Localized>,
     #[serde(default)]
+    #[oai(default)]
     pub made_to_order: bool,
     /// Days from order to dispatch.
     #[serde(default)]
@@ -288,8 +291,10 @@ pub struct NewProduct {
     #[serde(default)]
     pub allergens: Option<Vec<String>>,
     #[serde(default)]
+    #[oai(default)]
     pub variants: Vec<NewVariant>,
     #[serde(default)]
+    #[oai(default)]
     pub materials: Vec<NewMaterial>,
 }
 

@@ -104,6 +104,7 @@ pub struct NewExhibition {
     #[serde(default)]
     pub venue: Option<Venue>,
     #[serde(default)]
+    #[oai(default)]
     pub opening_hours: Vec<OpeningHours>,
     pub dates: Dates,
     /// IANA, such as `Asia/Makassar`.
@@ -222,8 +223,10 @@ pub struct NewLineupItem {
     #[serde(default)]
     pub exhibition_price: Option<MoneyInput>,
     #[serde(default)]
+    #[oai(default)]
     pub is_sample: bool,
     #[serde(default)]
+    #[oai(default)]
     pub position: i64,
 }
 

@@ -182,6 +182,7 @@ pub struct Venue {
     #[serde(default)]
     pub address: Option<String>,
     #[serde(default)]
+    #[oai(default)]
     pub halls: Vec<String>,
 }
 

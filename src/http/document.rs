@@ -23,6 +23,7 @@ pub fn complete<P: Type>(spec: &str) -> Value {
     for (name, schema) in registry.schemas {
         document["components"]["schemas"][name] = serde_json::to_value(&schema).unwrap_or_default();
     }
+    mark_nullable(&mut document);
     document["components"]["responses"] = problem_responses();
     document["components"]["parameters"] = shared_parameters();
     if let Some(paths) = document["paths"].as_object_mut() {
@@ -33,6 +34,35 @@ pub fn complete<P: Type>(spec: &str) -> Value {
         }
     }
     document
+}
+
+/// Parts of the paths of POST operations that change what several people prepare together, and so take If-Match.
+const CONTESTED: &[&str] = &["/plan/swap", "/plan/suggest", "/plan/publish", "/decisions/release", "/selection-runs/{run_id}/apply"];
+
+/// What may be absent may be null, both ways. Where the property is another schema, its type stands beside the reference.
+fn mark_nullable(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let types: BTreeMap<String, Value> = schemas.iter().map(|(name, schema)| (name.clone(), schema["type"].clone())).collect();
+    for schema in schemas.values_mut() {
+        let required: Vec<String> = schema.get("required").and_then(|names| serde_json::from_value(names.clone()).ok()).unwrap_or_default();
+        for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+            if required.contains(name) || property.get("default").is_some() {
+                continue;
+            }
+            let reference = property.get("$ref").or_else(|| property.pointer("/allOf/0/$ref")).cloned();
+            if let Some(reference) = reference {
+                let of = reference.as_str().and_then(|reference| types.get(reference.rsplit('/').next()?)).cloned();
+                if let Some(property) = property.as_object_mut() {
+                    property.remove("$ref");
+                    property.insert("allOf".into(), json!([{ "$ref": reference }]));
+                    property.insert("type".into(), of.unwrap_or_else(|| "object".into()));
+                }
+            }
+            if property.get("type").is_some() {
+                property["nullable"] = true.into();
+            }
+        }
+    }
 }
 
 fn complete_operation(path: &str, method: &str, operation: &mut Value) {
@@ -48,7 +78,8 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     if has_token && path != "/v1/me" {
         statuses.push(403);
     }
-    if path.contains('{') {
+    // What one may not know exists is named in the path, the query or the body.
+    if path.contains('{') || has_token {
         statuses.push(404);
     }
     if has_body {
@@ -65,7 +96,8 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
         shared.push("IdempotencyKey");
         statuses.extend([409, 422]);
     }
-    if has_token && matches!(method, "patch" | "put" | "delete") {
+    let is_contested = method == "post" && CONTESTED.iter().any(|part| path.contains(part));
+    if has_token && (is_contested || matches!(method, "patch" | "put" | "delete")) {
         shared.push("IfMatch");
         statuses.extend([409, 412, 428]);
     }

@@ -31,6 +31,7 @@ pub struct Problem {
     pub request_id: String,
     /// Fields that need attention.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
     pub errors: Vec<ProblemField>,
     #[serde(flatten)]
     #[oai(skip)]

@@ -1,6 +1,6 @@
 //! Successful answers: JSON of a documented shape with the headers that conditional requests need.
 
-use std::marker::PhantomData;
+use std::{collections::HashMap, marker::PhantomData};
 
 use poem::{
     IntoResponse, Response,
@@ -8,7 +8,7 @@ use poem::{
 };
 use poem_openapi::{
     ApiResponse, Object,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
     types::{Binary, ParseFromJSON, ToJSON, Type},
 };
 use uuid::Uuid;
@@ -133,26 +133,30 @@ impl<T: Type, const S: u16> ApiResponse for Reply<T, S> {
 /// What kind of file an operation answers with.
 pub trait FileKind: Send + Sync + 'static {
     const CONTENT_TYPE: &'static str;
+    fn schema() -> MetaSchemaRef;
 }
 
 macro_rules! file_kinds {
-    ($($(#[$doc:meta])* $name:ident $content_type:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident $content_type:literal $shape:ty;)*) => {
         $($(#[$doc])* pub struct $name;
         impl FileKind for $name {
             const CONTENT_TYPE: &'static str = $content_type;
+            fn schema() -> MetaSchemaRef {
+                <$shape>::schema_ref()
+            }
         })*
     };
 }
 
 file_kinds! {
     /// A picture.
-    Svg "image/svg+xml";
-    Csv "text/csv";
-    Xlsx "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    Svg "image/svg+xml" String;
+    Csv "text/csv" String;
+    Xlsx "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" Binary<Vec<u8>>;
     /// RFC 5545.
-    Calendar "text/calendar";
+    Calendar "text/calendar" String;
     /// schema.org.
-    JsonLd "application/ld+json";
+    JsonLd "application/ld+json" HashMap<String, serde_json::Value>;
 }
 
 /// A file.
@@ -175,7 +179,7 @@ impl<K: FileKind> File<K> {
 
     /// How an operation that answers with one is documented.
     pub fn media_type() -> MetaMediaType {
-        MetaMediaType { content_type: K::CONTENT_TYPE, schema: Binary::<Vec<u8>>::schema_ref() }
+        MetaMediaType { content_type: K::CONTENT_TYPE, schema: K::schema() }
     }
 }
 

@@ -191,6 +191,7 @@ pub struct NewAttachment {
     /// What the photo shows, for those who can't see it.
     pub alt: Localized,
     #[serde(default)]
+    #[oai(default)]
     pub is_primary: bool,
 }
 

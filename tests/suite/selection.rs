@@ -99,7 +99,7 @@ on_both! {
         assert_eq!(town.coordinator.post(&mentors, json!({ "user_id": owner })).await.expect(422).text("/errors/0/pointer"), "/user_id");
         let shared = share(town, &jury.path, &jury.ids, 2).await.expect(200);
         assert_eq!((&shared.body["assigned"], &shared.body["short"]), (&json!(3), &json!([first.id()])), "{:#}", shared.body);
-        assert_eq!(judge(&jury.curators[0], &jury.path, first.id(), 5).await.expect(409).text("/reason"), "reviewer_has_conflict");
+        assert_eq!(judge(&jury.curators[0], &jury.path, first.id(), 5).await.expect(403).text("/reason"), "reviewer_has_conflict");
         judge(&jury.curators[1], &jury.path, first.id(), 4).await.expect(200);
         let exhibition = jury.path.rsplit('/').next().unwrap();
         let now = || sea_orm::Value::from(chrono::Utc::now());
@@ -126,7 +126,7 @@ on_both! {
         let jury = Jury::new(&world, &["satu"], 1).await;
         let (one, other, application) = (&jury.curators[0], &jury.curators[1], jury.applicants[0].id());
         let reviews = format!("{}/applications/{application}/reviews", jury.path);
-        assert_eq!(one.get(&reviews).await.expect(409).text("/reason"), "not_assigned");
+        assert_eq!(one.get(&reviews).await.expect(403).text("/reason"), "not_assigned");
         share(&jury.town, &jury.path, &jury.ids, 2).await.expect(200);
         judge(one, &jury.path, application, 5).await.expect(200);
         let hidden = other.get(&reviews).await.expect(200);
@@ -141,7 +141,7 @@ on_both! {
         assert!(!queue.body.to_string().contains("satu") && case["label"].as_str().unwrap().starts_with("Pendaftar "), "{:#}", queue.body);
         assert_eq!((&case["sme_id"], &case["products"][0]["product_id"], &case["products"][0]["title"]["id"]), (&Value::Null, &Value::Null, &json!("Kemeja")));
         for path in [format!("{}/applications", jury.path), format!("{}/applications/{application}", jury.path), format!("{}/exhibitors", jury.path)] {
-            assert_eq!(one.get(&path).await.expect(409).text("/reason"), "blind_phase", "{path}");
+            assert_eq!(one.get(&path).await.expect(403).text("/reason"), "blind_phase", "{path}");
             jury.town.officer.get(&path).await.expect(200);
         }
         assert_eq!(one.get(&reviews).await.expect(200).body["reviews"].as_array().unwrap().len(), 1, "never: one's own only");
@@ -199,7 +199,7 @@ on_both! {
         let aside = format!("{}/applications/{}/recuse", jury.path, jury.applicants[0].id());
         assert_eq!(jury.curators[0].post(&aside, json!({})).await.expect(422).text("/errors/0/pointer"), "/reason");
         jury.curators[0].post(&aside, json!({ "reason": "Saudara saya." })).await.expect(204);
-        assert_eq!(judge(&jury.curators[0], &jury.path, jury.applicants[0].id(), 5).await.expect(409).text("/reason"), "recused");
+        assert_eq!(judge(&jury.curators[0], &jury.path, jury.applicants[0].id(), 5).await.expect(403).text("/reason"), "recused");
         let again = share(&jury.town, &jury.path, &jury.ids, 1).await.expect(200);
         assert_eq!(again.body["assigned"], 1, "only what is missing, and to the other one");
         judge(&jury.curators[1], &jury.path, jury.applicants[0].id(), 4).await.expect(200);

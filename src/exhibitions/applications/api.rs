@@ -489,7 +489,7 @@ impl ApplicationsApi {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         exhibitions::api::visible::<Decide>(&member, &exhibition)?;
-        let call = calls::by_exhibition(reader, exhibition.id).await?;
+        let call = calls::to_read(reader, exhibition.id).await?;
         Ok(Reply::new(&decision_set(reader, &exhibition, &call).await?).version(call.decisions_version))
     }
 
@@ -532,7 +532,7 @@ impl ApplicationsApi {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         exhibitions::api::visible::<Decide>(&member, &exhibition)?;
-        let call = calls::by_exhibition(reader, exhibition.id).await?;
+        let call = calls::to_read(reader, exhibition.id).await?;
         let rows = store::waitlist(reader, exhibition.id, 10_000).await?;
         let data = rows.into_iter().map(|row| Application::of(row, &exhibition.time_zone, Sees::All)).collect();
         Ok(Reply::new(&Page::whole(data, 10_000)).version(call.decisions_version))

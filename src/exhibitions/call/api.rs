@@ -148,11 +148,13 @@ pub struct NewCallQuestion {
     pub text: Localized,
     pub kind: QuestionKind,
     #[serde(default)]
+    #[oai(default)]
     pub options: Vec<String>,
     /// `all` where absent.
     #[serde(default)]
     pub scope: Option<String>,
     #[serde(default)]
+    #[oai(default)]
     pub is_required: bool,
 }
 

@@ -54,6 +54,11 @@ pub async fn by_exhibition(connection: &impl ConnectionTrait, exhibition: Uuid) 
     find(connection, exhibition).await?.ok_or_else(missing)
 }
 
+/// The call as something to be read, which an exhibition may not have.
+pub async fn to_read(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<entity::Model> {
+    find(connection, exhibition).await?.ok_or_else(Fault::not_found)
+}
+
 /// The call, locked against everybody who offers or frees a place, under the next version of its decisions.
 pub async fn lock(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<entity::Model> {
     let text = "update exhibition_calls set decisions_version = decisions_version + 1 where exhibition_id = ?";

@@ -60,6 +60,7 @@ pub struct NewSetupPaper {
     pub title: Localized,
     pub body: Localized,
     #[serde(default)]
+    #[oai(default)]
     pub must_acknowledge: bool,
 }
 

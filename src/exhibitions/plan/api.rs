@@ -82,6 +82,7 @@ pub struct NewBooth {
     pub width_mm: i64,
     pub depth_mm: i64,
     #[serde(default)]
+    #[oai(default)]
     pub power_w: i64,
     /// SMEs that share it; 1 where absent.
     #[serde(default)]
@@ -90,6 +91,7 @@ pub struct NewBooth {
     pub fee: Option<MoneyInput>,
     /// Not to be given to anybody.
     #[serde(default)]
+    #[oai(default)]
     pub is_blocked: bool,
 }
 

@@ -62,6 +62,7 @@ pub struct Category {
     /// Part of the weighted score in hundredths of a percent; 0 is shown but does not count.
     pub weight_bp: i64,
     #[serde(default)]
+    #[oai(default)]
     pub is_required: bool,
 }
 
@@ -85,6 +86,7 @@ pub struct ReviewPhase {
     pub see_others: SeeOthers,
     /// Reviewers see no names.
     #[serde(default)]
+    #[oai(default)]
     pub is_blind: bool,
     /// `YYYY-MM-DDTHH:MM` on the clock of the venue; no review is taken later.
     #[serde(default)]
@@ -168,6 +170,7 @@ pub struct NewReview {
     #[oai(validator(max_items = 50))]
     pub scores: Vec<Score>,
     #[serde(default)]
+    #[oai(default)]
     pub comment: String,
 }
 
@@ -212,14 +215,14 @@ fn blind_label(application: Uuid) -> String {
 }
 
 async fn rubric_reply(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Reply<Rubric>> {
-    let version = calls::by_exhibition(connection, exhibition).await?.version;
+    let version = calls::to_read(connection, exhibition).await?.version;
     let category = |row: RubricCategory| Category { id: Some(row.id), name: row.name, weight_bp: row.weight_bp, is_required: row.is_required == 1 };
     let categories = store::rubric(connection, exhibition).await?.into_iter().map(category).collect();
     Ok(Reply::new(&Rubric { categories }).version(version))
 }
 
 async fn phases_reply(connection: &impl ConnectionTrait, exhibition: &Exhibition) -> Outcome<Reply<Phases>> {
-    let version = calls::by_exhibition(connection, exhibition.id).await?.version;
+    let version = calls::to_read(connection, exhibition.id).await?.version;
     let phase = |row: Phase| ReviewPhase {
         name: row.name,
         can_review: row.can_review == 1,

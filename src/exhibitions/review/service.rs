@@ -17,7 +17,7 @@ use crate::{
         call::{model::Moment, store as calls},
         store::entity::Model as Exhibition,
     },
-    fault::{Fault, Outcome, field, say},
+    fault::{FORBIDDEN, Fault, Outcome, Say, field, say},
     http::work::Work,
     identity::{
         model::{Actor, AgencyRole},
@@ -143,9 +143,14 @@ pub async fn recuse(work: &Work, permit: &Permit<Review>, exhibition: &Exhibitio
     work.audit(permit, "recuse", "application", application.id, json!({}), Some(reason)).await
 }
 
+/// Not for this person, whatever their role.
+fn refused(reason: &'static str, detail: Say) -> Fault {
+    Fault::new(&FORBIDDEN).with("reason", reason.into()).detail(detail)
+}
+
 fn has_conflict() -> Fault {
     let detail = say("Anda anggota atau pembina IKM ini.", "You belong to this SME or mentor it.");
-    Fault::conflict("reviewer_has_conflict", detail)
+    refused("reviewer_has_conflict", detail)
 }
 
 /// Whether `actor` decides on exhibitions of the agency, and so oversees its reviews.
@@ -164,7 +169,7 @@ pub async fn check_not_blind(connection: &impl ConnectionTrait, actor: &Actor, e
     }
     if store::active_phase(connection, exhibition.id).await?.is_some_and(|phase| phase.is_blind == 1) {
         let detail = say("Penilaian sedang tanpa nama; pakai /review-queue.", "The review is blind now; use /review-queue.");
-        return Err(Fault::conflict("blind_phase", detail));
+        return Err(refused("blind_phase", detail));
     }
     Ok(())
 }
@@ -176,13 +181,10 @@ pub async fn admitted(connection: &impl ConnectionTrait, actor: &Actor, exhibiti
         return Err(has_conflict());
     }
     if standing.is_recused > 0 {
-        return Err(Fault::conflict("recused", say("Anda mengundurkan diri dari penilaian ini.", "You stepped aside from this application.")));
+        return Err(refused("recused", say("Anda mengundurkan diri dari penilaian ini.", "You stepped aside from this application.")));
     }
     if standing.is_assigned == 0 && !oversees(actor, exhibition) {
-        return Err(Fault::conflict(
-            "not_assigned",
-            say("Pendaftaran ini tidak ditugaskan kepada Anda.", "This application is not assigned to you."),
-        ));
+        return Err(refused("not_assigned", say("Pendaftaran ini tidak ditugaskan kepada Anda.", "This application is not assigned to you.")));
     }
     Ok(standing)
 }

@@ -32,41 +32,27 @@ pub struct SelectionApi;
 /// What a run is to respect. What is absent takes the value that is stated.
 #[derive(Object, Deserialize)]
 #[oai(deny_unknown_fields)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct NewRun {
     /// Draws ties; drawn itself where absent, and stored.
     pub seed: Option<u32>,
     /// All places of the call that are free where absent.
     pub places: Option<u32>,
     /// 20.
-    pub waitlist: u32,
+    pub waitlist: Option<u32>,
     /// 3.
-    pub history_years: u32,
+    pub history_years: Option<u32>,
     /// 30: three tenths of a point for each earlier participation.
-    pub participation_penalty_centi: i64,
+    pub participation_penalty_centi: Option<i64>,
     /// 50.
-    pub no_show_penalty_centi: i64,
+    pub no_show_penalty_centi: Option<i64>,
     /// 150.
-    pub most_penalty_centi: i64,
+    pub most_penalty_centi: Option<i64>,
     /// 1.
-    pub min_reviews: u32,
+    pub min_reviews: Option<u32>,
+    #[serde(default)]
+    #[oai(default)]
     pub quotas: Vec<Quota>,
-}
-
-impl Default for NewRun {
-    fn default() -> Self {
-        Self {
-            seed: None,
-            places: None,
-            waitlist: 20,
-            history_years: 3,
-            participation_penalty_centi: 30,
-            no_show_penalty_centi: 50,
-            most_penalty_centi: 150,
-            min_reviews: 1,
-            quotas: Vec::new(),
-        }
-    }
 }
 
 /// A run with its result.
@@ -123,12 +109,12 @@ impl SelectionApi {
         let params = Params {
             seed: new.seed.unwrap_or_else(rand::random),
             places: new.places.unwrap_or(free),
-            waitlist: new.waitlist,
-            history_years: new.history_years,
-            participation_penalty_centi: new.participation_penalty_centi,
-            no_show_penalty_centi: new.no_show_penalty_centi,
-            most_penalty_centi: new.most_penalty_centi,
-            min_reviews: new.min_reviews,
+            waitlist: new.waitlist.unwrap_or(20),
+            history_years: new.history_years.unwrap_or(3),
+            participation_penalty_centi: new.participation_penalty_centi.unwrap_or(30),
+            no_show_penalty_centi: new.no_show_penalty_centi.unwrap_or(50),
+            most_penalty_centi: new.most_penalty_centi.unwrap_or(150),
+            min_reviews: new.min_reviews.unwrap_or(1),
             quotas: new.quotas,
         };
         let run = service::run(&work, &permit, &exhibition, params).await?;
