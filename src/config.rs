@@ -27,6 +27,8 @@ pub struct Config {
     pub bucket_secret_key: Option<String>,
     /// Where clients see the service; prefix of image addresses and problem types.
     pub public_url: Option<String>,
+    /// Where people see a product, with `{sme}` and `{handle}` in it, for feeds; by default as this service answers it.
+    pub product_page_url: Option<String>,
     /// Demo data and accounts: by default with SQLite only.
     pub demo: Option<bool>,
     /// The password of the demo accounts; random where unset.
@@ -61,6 +63,7 @@ const KEYS: &[&str] = &[
     "bucket_access_key",
     "bucket_secret_key",
     "public_url",
+    "product_page_url",
     "demo",
     "demo_password",
     "registration",

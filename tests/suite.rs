@@ -11,6 +11,8 @@ mod applications;
 mod contract;
 #[path = "suite/crashes.rs"]
 mod crashes;
+#[path = "suite/feeds.rs"]
+mod feeds;
 #[path = "suite/identity.rs"]
 mod identity;
 #[path = "suite/invariants.rs"]

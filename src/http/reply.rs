@@ -155,6 +155,10 @@ file_kinds! {
     Xlsx "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" Binary<Vec<u8>>;
     /// RFC 5545.
     Calendar "text/calendar" String;
+    /// One JSON value a line.
+    NdJson "application/x-ndjson" String;
+    Xml "application/xml" String;
+    Rss "application/rss+xml" String;
     /// schema.org.
     JsonLd "application/ld+json" HashMap<String, serde_json::Value>;
 }

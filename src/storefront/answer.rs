@@ -2,8 +2,10 @@
 
 use std::{future::Future, marker::PhantomData, sync::Arc};
 
+use bytes::Bytes;
+use futures_util::Stream;
 use poem::{
-    FromRequest, IntoResponse, Request, RequestBody, Response,
+    Body, FromRequest, IntoResponse, Request, RequestBody, Response,
     http::{HeaderValue, StatusCode, header},
 };
 use poem_openapi::{
@@ -65,11 +67,9 @@ impl Visit {
         F: Future<Output = Outcome<CachedAnswer>>,
     {
         // The version is read first: a change that commits while `make` runs belongs to the next version.
-        let key = format!("{} {} {}", self.app.catalogue_version(), self.tag(), self.address);
-        let etag = format!("\"{}\"", &hex(&Sha256::digest(key.as_bytes()))[..24]);
-        let known = self.if_none_match.as_deref().unwrap_or_default();
+        let (key, (etag, is_known)) = (self.key(), self.etag());
         let mut public = Public { answer: None, etag, language: self.tag(), shape: PhantomData };
-        if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == public.etag) {
+        if is_known {
             return Ok(public);
         }
         let answer = if let Some(answer) = self.app.cache.get(&key).await {
@@ -81,6 +81,67 @@ impl Visit {
         };
         public.answer = Some(answer);
         Ok(public)
+    }
+}
+
+impl Visit {
+    /// Streams a feed, unless the client has it as of this catalogue version.
+    pub fn stream<K, S>(self, make: impl FnOnce(App, &'static str) -> S) -> Feed<K>
+    where
+        S: Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
+    {
+        let (etag, is_known) = self.etag();
+        let body = (!is_known).then(|| Body::from_bytes_stream(make(self.app.clone(), self.tag())));
+        Feed { body, etag, language: self.tag(), kind: PhantomData }
+    }
+
+    /// The ETag of this address in this language and catalogue version, and whether the client has it.
+    fn etag(&self) -> (String, bool) {
+        let etag = format!("\"{}\"", &hex(&Sha256::digest(self.key().as_bytes()))[..24]);
+        let known = self.if_none_match.as_deref().unwrap_or_default();
+        let is_known = known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
+        (etag, is_known)
+    }
+
+    fn key(&self) -> String {
+        format!("{} {} {}", self.app.catalogue_version(), self.tag(), self.address)
+    }
+}
+
+/// A feed that is sent as it is read.
+pub struct Feed<K> {
+    body: Option<Body>,
+    etag: String,
+    language: &'static str,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: FileKind> IntoResponse for Feed<K> {
+    fn into_response(self) -> Response {
+        let mut response = match self.body {
+            None => StatusCode::NOT_MODIFIED.into_response(),
+            Some(body) => Response::builder().content_type(K::CONTENT_TYPE).body(body),
+        };
+        public_headers(&mut response, self.language, self.etag);
+        response
+    }
+}
+
+impl<K: FileKind> ApiResponse for Feed<K> {
+    fn meta() -> MetaResponses {
+        PublicFile::<K>::meta()
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+fn public_headers(response: &mut Response, language: &'static str, etag: String) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Accept-Encoding"));
+    if let Ok(etag) = HeaderValue::try_from(etag) {
+        headers.insert(header::ETAG, etag);
     }
 }
 
@@ -103,17 +164,11 @@ impl<T: Send> IntoResponse for Public<T> {
             None => StatusCode::NOT_MODIFIED.into_response(),
             Some(answer) => Response::builder().content_type("application/json").body(answer.json.to_string()),
         };
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
-        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language));
-        headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Accept-Encoding"));
-        if let Ok(etag) = HeaderValue::try_from(self.etag) {
-            headers.insert(header::ETAG, etag);
-        }
+        public_headers(&mut response, self.language, self.etag);
         if let Some(next) = self.answer.and_then(|answer| answer.next)
             && let Ok(link) = HeaderValue::try_from(format!("<{next}>; rel=\"next\""))
         {
-            headers.insert(header::LINK, link);
+            response.headers_mut().insert(header::LINK, link);
         }
         response
     }

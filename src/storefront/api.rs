@@ -15,13 +15,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    answer::{Public, PublicFile, Visit, whole},
+    answer::{Feed, Public, PublicFile, Visit, whole},
     feeds,
     model::{
         Card, CategoryNode, Contact, ExhibitionRef, ItemPlace, ProductPage, PublicBooth, PublicExhibition, PublicLineupItem, PublicSme, Region, Sort,
     },
     search_text::words,
     store::{self, Address, CategoryRow, SmeRow, Wanted},
+    syndication,
 };
 use crate::{
     app::{App, CachedAnswer},
@@ -35,7 +36,7 @@ use crate::{
     fault::{Fault, INVALID_PARAMETER, Outcome, say},
     http::{
         Page, Tag, cursor,
-        reply::{Calendar, JsonLd, PageInfo, Svg, page_limit},
+        reply::{Calendar, JsonLd, NdJson, PageInfo, Rss, Svg, Xml, page_limit},
     },
     sme::model::Location,
     values::{Language, Money},
@@ -277,6 +278,63 @@ impl StorefrontApi {
             let exhibition = exhibitions::store::public_by_slug(reader, &slug).await?;
             let organiser = exhibitions::store::organiser(reader, exhibition.agency_id).await?;
             Ok(whole(feeds::json_ld(&exhibition, &organiser, &page_address(&app, &exhibition), language).to_string()))
+        });
+        Ok(PublicFile::new(public.await?))
+    }
+
+    /// All products as NDJSON
+    ///
+    /// One card a line, in the order of their ids.
+    #[oai(path = "/v1/storefront/feeds/products.ndjson", method = "get", operation_id = "get_products_feed")]
+    async fn ndjson(&self, visit: Visit) -> Feed<NdJson> {
+        visit.stream(syndication::ndjson)
+    }
+
+    /// All products for Google Merchant Center
+    ///
+    /// RSS 2.0 with its namespace; prices in rupiah without decimals.
+    #[oai(path = "/v1/storefront/feeds/google-merchant.xml", method = "get", operation_id = "get_merchant_feed")]
+    async fn merchant(&self, visit: Visit) -> Feed<Xml> {
+        visit.stream(syndication::merchant)
+    }
+
+    /// Index of the sitemaps
+    #[oai(path = "/v1/storefront/feeds/sitemap.xml", method = "get", operation_id = "get_sitemap_index")]
+    async fn sitemaps(&self, visit: Visit) -> poem::Result<PublicFile<Xml>> {
+        let public = visit.answer(|app| async move {
+            let starts = store::page_starts(app.database.reader(), syndication::SITEMAP_ADDRESSES).await?;
+            Ok(whole(syndication::sitemap_index(&app, &starts)?))
+        });
+        Ok(PublicFile::new(public.await?))
+    }
+
+    /// Sitemap of products
+    ///
+    /// At most 50,000 addresses, of the products after `after`; the index names them all.
+    #[oai(path = "/v1/storefront/feeds/sitemap-products.xml", method = "get", operation_id = "get_products_sitemap")]
+    async fn sitemap(&self, visit: Visit, after: Query<Option<Uuid>>) -> Feed<Xml> {
+        visit.stream(|app, _| syndication::sitemap(app, after.0.unwrap_or_default()))
+    }
+
+    /// Exhibitions as RSS
+    ///
+    /// All that are announced or were held, the newest first.
+    #[oai(path = "/v1/storefront/feeds/exhibitions.rss", method = "get", operation_id = "get_exhibitions_feed")]
+    async fn rss(&self, visit: Visit) -> poem::Result<PublicFile<Rss>> {
+        let language = visit.language;
+        let public = visit.answer(|app| async move {
+            let rows = exhibitions::store::public(app.database.reader()).await?;
+            let items: Vec<syndication::Item> = rows
+                .iter()
+                .map(|row| syndication::Item {
+                    title: row.title.in_language(language).to_owned(),
+                    link: page_address(&app, row),
+                    description: format!("{}, {}", exhibitions::service::dates_of(row).label(language), row.city),
+                    at: row.created_at,
+                })
+                .collect();
+            let title = if language == Language::En { "Exhibitions" } else { "Pameran" };
+            Ok(whole(syndication::rss(title, &app.config.public_url(), &items)?))
         });
         Ok(PublicFile::new(public.await?))
     }

@@ -11,3 +11,4 @@ pub mod model;
 pub mod search_text;
 pub mod service;
 pub mod store;
+pub mod syndication;

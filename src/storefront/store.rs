@@ -9,7 +9,7 @@ use super::model::Sort;
 use crate::{
     exhibitions::store::LINEUP_IS_PUBLIC,
     fault::Outcome,
-    platform::database::{search_condition, sql},
+    platform::database::{search_condition, select, sql},
     values::Localized,
 };
 
@@ -27,6 +27,38 @@ pub struct Row {
     pub card: Localized,
     pub detail: Localized,
     pub search_text: String,
+}
+
+/// A listed product for a feed.
+#[derive(FromQueryResult)]
+pub struct FeedRow {
+    pub product_id: Uuid,
+    pub sme_handle: String,
+    pub handle: String,
+    pub published_at: DateTime<Utc>,
+    pub card: String,
+}
+
+/// Listed products by id. `language` is `id` or `en`.
+pub async fn feed(connection: &impl ConnectionTrait, language: &str, after: Uuid, limit: i64) -> Outcome<Vec<FeedRow>> {
+    let text = format!(
+        "select product_id, sme_handle, handle, published_at, card_{language} as card from storefront_products \
+         where listed = 1 and product_id > ? order by product_id limit ?"
+    );
+    select(connection, &text, [after.into(), limit.into()]).await
+}
+
+#[derive(FromQueryResult)]
+struct Start {
+    product_id: Uuid,
+}
+
+/// After which products the pages of `size` begin: the first page after none.
+pub async fn page_starts(connection: &impl ConnectionTrait, size: i64) -> Outcome<Vec<Uuid>> {
+    let text = "select product_id from (select product_id, row_number() over (order by product_id) as place from storefront_products where listed = 1) x \
+                where place % ? = 0 order by product_id limit 1000";
+    let rows: Vec<Start> = select(connection, text, [size.into()]).await?;
+    Ok([Uuid::nil()].into_iter().chain(rows.into_iter().map(|row| row.product_id)).collect())
 }
 
 /// Lists a product, or refreshes what is listed.

@@ -195,6 +195,20 @@ on_both! {
         assert!(world.execute(revive, vec![]).await.is_err(), "who left has no booth");
     }
 
+    async fn numbers_beyond_every_hall_are_refused_and_not_computed_with(world: World) {
+        let fair = Fair::new(&world, &["satu"], 1, |_, _| {}).await;
+        let hall = fair.plan("draft").await.text("/halls/0/id");
+        for (name, value) in [("x_mm", i64::MAX), ("y_mm", i64::MIN), ("width_mm", i64::MIN), ("depth_mm", i64::MAX), ("slots", i64::MAX)] {
+            let mut booth = json!({ "hall_id": hall, "code": "Z-01", "class": "standard", "x_mm": 9000, "y_mm": 9000, "width_mm": 3000, "depth_mm": 3000 });
+            booth[name] = json!(value);
+            let answer = fair.town.coordinator.post(&format!("{}/booths", fair.path), json!({ "booths": [booth] })).await.expect(422);
+            assert!(answer.body["errors"].to_string().contains(name), "{:#}", answer.body);
+        }
+        let category = |weight: i64| json!({ "name": { "id": "Rasa" }, "weight_bp": weight });
+        let rubric = json!({ "categories": [category(i64::MAX), category(i64::MAX)] });
+        fair.town.coordinator.put(&format!("{}/rubric", fair.path), "*", rubric).await.expect(422);
+    }
+
     async fn a_postponed_exhibition_takes_its_batches_along(world: World) {
         let fair = Fair::new(&world, &["satu"], 1, |_, _| {}).await;
         let second = json!({ "name": "Gelombang 2", "starts_on": "2030-05-03", "ends_on": "2030-05-04" });

@@ -85,7 +85,7 @@ impl Booth {
 
     /// Floor in square millimetres that both cover.
     pub fn overlaps(&self, other: &Self) -> bool {
-        let covers = |a: i64, a_size: i64, b: i64, b_size: i64| a < b + b_size && b < a + a_size;
+        let covers = |a: i64, a_size: i64, b: i64, b_size: i64| a < b.saturating_add(b_size) && b < a.saturating_add(a_size);
         self.hall_id == other.hall_id
             && covers(self.x_mm, self.width_mm, other.x_mm, other.width_mm)
             && covers(self.y_mm, self.depth_mm, other.y_mm, other.depth_mm)

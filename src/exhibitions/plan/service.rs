@@ -70,8 +70,8 @@ pub async fn add_booths(work: &Work, permit: &Permit<ManageExhibition>, exhibiti
         match hall {
             None => faults.push(field(at("hall_id"), "unknown", say("Aula tidak dikenal.", "No such hall."))),
             Some(hall) => {
-                check_range(Some(booth.x_mm), 0..=(hall.width_mm - booth.width_mm).max(0), &at("x_mm"), &mut faults);
-                check_range(Some(booth.y_mm), 0..=(hall.depth_mm - booth.depth_mm).max(0), &at("y_mm"), &mut faults);
+                check_range(Some(booth.x_mm), 0..=hall.width_mm.saturating_sub(booth.width_mm).max(0), &at("x_mm"), &mut faults);
+                check_range(Some(booth.y_mm), 0..=hall.depth_mm.saturating_sub(booth.depth_mm).max(0), &at("y_mm"), &mut faults);
             }
         }
         if let Some(other) = present.iter().find(|other| other.overlaps(&booth)) {

@@ -39,7 +39,7 @@ pub async fn set_rubric(
         category.name.check(&format!("/categories/{index}/name"), 120, &mut faults);
         crate::catalogue::model::check_range(Some(category.weight_bp), 0..=10_000, &format!("/categories/{index}/weight_bp"), &mut faults);
     }
-    if rubric.iter().map(|category| category.weight_bp).sum::<i64>() == 0 {
+    if rubric.iter().all(|category| category.weight_bp == 0) {
         faults.push(field("/categories", "no_weight", say("Sedikitnya satu kategori berbobot.", "At least one category needs a weight.")));
     }
     if rubric.len() > 20 {
