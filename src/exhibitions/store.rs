@@ -250,6 +250,9 @@ pub async fn organiser(connection: &impl ConnectionTrait, agency: Uuid) -> Outco
 /// The statuses in which the line-up is public, as an SQL list.
 pub const LINEUP_IS_PUBLIC: &str = "('lineup_published', 'ongoing', 'completed', 'archived')";
 
+/// The statuses of applications whose SMEs take part, as an SQL list.
+pub const TAKES_PART: &str = "('confirmed', 'attended')";
+
 /// A public line-up item: only of listed products and of those who take part, whatever was linked.
 #[derive(FromQueryResult)]
 pub struct PublicItem {
@@ -269,7 +272,7 @@ pub async fn public_lineup(connection: &impl ConnectionTrait, slug: &str, card: 
     let text = format!(
         "select l.id, l.frozen_title, l.frozen_brand_name, coalesce(a.lead_id, a.id) as lead_id, p.{card} as card, coalesce(l.frozen_price_minor, v.price_minor) as price_minor, \
          l.exhibition_price_minor, l.units_planned, l.is_sample from exhibitions e join lineup_items l on l.exhibition_id = e.id \
-         join applications a on a.id = l.application_id and a.status in ('confirmed', 'attended') \
+         join applications a on a.id = l.application_id and a.status in {TAKES_PART} \
          join storefront_products p on p.product_id = l.product_id and p.listed = 1 \
          join product_variants v on v.id = l.variant_id \
          where e.slug = ? and e.status in {LINEUP_IS_PUBLIC} order by l.sme_id, l.position, l.id limit 5000"

@@ -131,6 +131,11 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// An SME as one agency deals with it, whatever other agencies it has.
+    pub fn sme_at(agency: Uuid, sme: Uuid) -> Self {
+        Self { sme: Some(sme), agencies: vec![agency] }
+    }
+
     pub fn agency(agency: Uuid) -> Self {
         Self { sme: None, agencies: vec![agency] }
     }

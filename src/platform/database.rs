@@ -138,6 +138,11 @@ pub async fn select<T: FromQueryResult>(connection: &impl ConnectionTrait, text:
     Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
+/// Placeholders of a list, at least one.
+pub fn marks(count: usize) -> String {
+    vec!["?"; count.max(1)].join(", ")
+}
+
 /// Both engines take more placeholders than this in one statement.
 const MOST_PLACEHOLDERS: usize = 20_000;
 
@@ -145,7 +150,7 @@ const MOST_PLACEHOLDERS: usize = 20_000;
 pub async fn insert_many(connection: &impl ConnectionTrait, into: &str, rows: Vec<Vec<Value>>) -> Outcome<()> {
     let columns = rows.first().map_or(1, Vec::len).max(1);
     for chunk in rows.chunks(MOST_PLACEHOLDERS / columns) {
-        let row = format!("({})", vec!["?"; columns].join(", "));
+        let row = format!("({})", marks(columns));
         let text = format!("insert into {into} values {}", vec![row; chunk.len()].join(", "));
         connection.execute_raw(sql(connection, &text, chunk.iter().flatten().cloned())).await?;
     }

@@ -67,7 +67,8 @@ impl Visit {
         F: Future<Output = Outcome<CachedAnswer>>,
     {
         // The version is read first: a change that commits while `make` runs belongs to the next version.
-        let (key, (etag, is_known)) = (self.key(), self.etag());
+        let key = self.key();
+        let (etag, is_known) = self.etag(&key);
         let mut public = Public { answer: None, etag, language: self.tag(), shape: PhantomData };
         if is_known {
             return Ok(public);
@@ -90,19 +91,20 @@ impl Visit {
     where
         S: Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
     {
-        let (etag, is_known) = self.etag();
+        let (etag, is_known) = self.etag(&self.key());
         let body = (!is_known).then(|| Body::from_bytes_stream(make(self.app.clone(), self.tag())));
         Feed { body, etag, language: self.tag(), kind: PhantomData }
     }
 
-    /// The ETag of this address in this language and catalogue version, and whether the client has it.
-    fn etag(&self) -> (String, bool) {
-        let etag = format!("\"{}\"", &hex(&Sha256::digest(self.key().as_bytes()))[..24]);
+    /// The ETag of an answer with this key, and whether the client has it.
+    fn etag(&self, key: &str) -> (String, bool) {
+        let etag = format!("\"{}\"", &hex(&Sha256::digest(key.as_bytes()))[..24]);
         let known = self.if_none_match.as_deref().unwrap_or_default();
         let is_known = known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
         (etag, is_known)
     }
 
+    /// This address in this language and catalogue version.
     fn key(&self) -> String {
         format!("{} {} {}", self.app.catalogue_version(), self.tag(), self.address)
     }

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::model::Sort;
 use crate::{
-    exhibitions::store::LINEUP_IS_PUBLIC,
+    exhibitions::store::{LINEUP_IS_PUBLIC, TAKES_PART},
     fault::Outcome,
-    platform::database::{search_condition, select, sql},
+    platform::database::{marks, search_condition, select, sql},
     values::Localized,
 };
 
@@ -147,8 +147,7 @@ pub async fn cards(
     let mut values: Vec<Value> = Vec::new();
     let mut any_of = |given: &[String], before: &str, after: &str| {
         if !given.is_empty() {
-            let marks = vec!["?"; given.len()].join(", ");
-            conditions.push(format!("{before}({marks}){after}"));
+            conditions.push(format!("{before}({}){after}", marks(given.len())));
             values.extend(given.iter().map(|value| value.clone().into()));
         }
     };
@@ -159,7 +158,7 @@ pub async fn cards(
     any_of(&wanted.smes, "p.sme_handle in ", "");
     let shown = format!(
         "p.product_id in (select l.product_id from lineup_items l join exhibitions e on e.id = l.exhibition_id \
-         join applications a on a.id = l.application_id and a.status in ('confirmed', 'attended') where e.status in {LINEUP_IS_PUBLIC} and e.slug in "
+         join applications a on a.id = l.application_id and a.status in {TAKES_PART} where e.status in {LINEUP_IS_PUBLIC} and e.slug in "
     );
     any_of(&wanted.exhibitions, &shown, ")");
     if !wanted.words.is_empty() {
@@ -233,7 +232,7 @@ pub struct ShownAt {
 pub async fn shown_at(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<ShownAt>> {
     let text = format!(
         "select e.slug, e.title from exhibitions e where e.status in {LINEUP_IS_PUBLIC} and e.id in \
-         (select l.exhibition_id from lineup_items l join applications a on a.id = l.application_id and a.status in ('confirmed', 'attended') \
+         (select l.exhibition_id from lineup_items l join applications a on a.id = l.application_id and a.status in {TAKES_PART} \
          where l.product_id = ?) order by e.id desc limit 50"
     );
     let rows = connection.query_all_raw(sql(connection, &text, [product.into()])).await?;

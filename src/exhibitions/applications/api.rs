@@ -238,11 +238,6 @@ impl From<NoticeRow> for Notice {
     }
 }
 
-/// The SME of an application, and the agency of its exhibition.
-fn scope(exhibition: &Exhibition, sme: Uuid) -> Scope {
-    Scope { sme: Some(sme), agencies: vec![exhibition.agency_id] }
-}
-
 /// An application under work, permitted.
 struct Begun<A> {
     work: Work,
@@ -255,7 +250,7 @@ async fn begin<A: Action>(member: &Member, write: &Write, ids: (Uuid, Uuid), bod
     let work = write.begin(member.user_id, body).await?;
     let exhibition = exhibitions::store::by_id(work.db(), ids.0).await?;
     let application = store::by_id(work.db(), ids.0, ids.1).await?;
-    let permit = policy::permit::<A>(member, &scope(&exhibition, application.sme_id))?;
+    let permit = policy::permit::<A>(member, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
     Ok(Begun { work, permit, exhibition, application })
 }
 
@@ -369,7 +364,7 @@ impl ApplicationsApi {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         let row = store::named(reader, exhibition.id, *application_id).await?;
-        policy::permit::<ReadApplication>(&member, &scope(&exhibition, row.application.sme_id))?;
+        policy::permit::<ReadApplication>(&member, &Scope::sme_at(exhibition.agency_id, row.application.sme_id))?;
         review::service::check_not_blind(reader, &member, &exhibition).await?;
         let version = row.application.version;
         Ok(Reply::new(&Application::of(row, &exhibition.time_zone, sees(&member, &exhibition))).version(version))
@@ -422,7 +417,7 @@ impl ApplicationsApi {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         let application = store::by_id(reader, exhibition.id, *application_id).await?;
-        let scope = scope(&exhibition, application.sme_id);
+        let scope = Scope::sme_at(exhibition.agency_id, application.sme_id);
         policy::permit::<ReadApplication>(&member, &scope)?;
         review::service::check_not_blind(reader, &member, &exhibition).await?;
         let mut checks = service::readiness(reader, &exhibition, application.id).await?;

@@ -168,7 +168,7 @@ pub async fn edit(work: &Work, permit: &Permit<EditApplication>, exhibition: &Ex
 /// The checklist of one applicant.
 pub async fn readiness(connection: &impl ConnectionTrait, exhibition: &Exhibition, application: Uuid) -> Outcome<Vec<RequirementCheck>> {
     let rules = calls::rules(connection, exhibition.id).await?;
-    let products = store::products(connection, exhibition.id, Some(application)).await?.remove(&application).unwrap_or_default();
+    let products = store::products(connection, exhibition.id, Some(&[application])).await?.remove(&application).unwrap_or_default();
     let held = held_by_applicants(connection, exhibition.id, Some(application)).await?;
     Ok(checklist(&rules, &products, &held, (exhibition.starts_on, exhibition.ends_on)))
 }
@@ -191,10 +191,14 @@ async fn readiness_of_all<C: ConnectionTrait>(
     })
 }
 
-/// What keeps an application, or one that shares its booth, from being accepted; for any of them, in as many statements as
-/// for one.
-pub async fn lacking<C: ConnectionTrait>(connection: &C, exhibition: &Exhibition) -> Outcome<impl Fn(Uuid) -> Option<Localized> + use<C>> {
-    let checklist_of = readiness_of_all(connection, exhibition, store::products(connection, exhibition.id, None).await?).await?;
+/// What keeps an application, or one that shares its booth, from being accepted; for any of them with these products, in as
+/// many statements as for one.
+pub async fn lacking<C: ConnectionTrait>(
+    connection: &C,
+    exhibition: &Exhibition,
+    products: HashMap<Uuid, Vec<ShownProduct>>,
+) -> Outcome<impl Fn(Uuid) -> Option<Localized> + use<C>> {
+    let checklist_of = readiness_of_all(connection, exhibition, products).await?;
     let mut groups: HashMap<Uuid, Vec<(Uuid, Uuid)>> = HashMap::new();
     for member in store::group_members(connection, exhibition.id).await? {
         groups.entry(member.lead_id).or_default().push((member.application_id, member.sme_id));
@@ -206,7 +210,7 @@ pub async fn lacking<C: ConnectionTrait>(connection: &C, exhibition: &Exhibition
 }
 
 async fn check_complete(work: &Work, exhibition: &Exhibition, application: &Model) -> Outcome<()> {
-    let products = store::products(work.db(), exhibition.id, Some(application.id)).await?.remove(&application.id).unwrap_or_default();
+    let products = store::products(work.db(), exhibition.id, Some(&[application.id])).await?.remove(&application.id).unwrap_or_default();
     let mut faults = Vec::new();
     if products.is_empty() {
         faults.push(field("/product_ids", "required", say("Pilih sedikitnya satu produk.", "Choose at least one product.")));
@@ -316,8 +320,8 @@ async fn promote(work: &Work, exhibition: &Exhibition, call: calls::entity::Mode
     if free == 0 || !takes_changes(exhibition) {
         return schedule_lapse(work, exhibition.id).await;
     }
-    let until = call.confirm_by.max(now() + SHORTEST_OFFER);
-    let lacks = lacking(work.db(), exhibition).await?;
+    let until = confirm_by(&call);
+    let lacks = lacking(work.db(), exhibition, store::products(work.db(), exhibition.id, None).await?).await?;
     let waiting = store::waitlist(work.db(), exhibition.id, 10_000).await?.into_iter();
     for next in waiting.filter(|next| lacks(next.application.id).is_none()).take(free) {
         let (from, at) = (next.application.status, now());
@@ -349,7 +353,7 @@ pub struct Decision {
 
 /// Prepares decisions, unseen by the applicants. All or none.
 pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, decisions: Vec<Decision>) -> Outcome<()> {
-    let lacks = lacking(work.db(), exhibition).await?;
+    let lacks = lacking(work.db(), exhibition, store::products(work.db(), exhibition.id, None).await?).await?;
     let mut undecided = store::undecided(work.db(), exhibition.id).await?;
     let (mut prepared, mut faults) = (Vec::new(), Vec::new());
     let waiting = store::last_rank(work.db(), exhibition.id).await?;
@@ -405,7 +409,7 @@ pub fn confirm_by(call: &calls::entity::Model) -> DateTime<Utc> {
 /// Releases what is prepared: every applicant learns of it with this commit, once, or nobody does. More acceptances than
 /// places are refused by the database.
 pub async fn release(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, call: &calls::entity::Model) -> Outcome<u64> {
-    if !matches!(exhibition.status, ExhibitionStatus::Curation | ExhibitionStatus::LineupPublished) {
+    if !takes_changes(exhibition) {
         return Err(Fault::conflict("not_in_curation", say("Tutup pendaftaran dahulu.", "Close the call first.")));
     }
     if work.app().config.release_by_second_person && call.decided_by == Some(permit.by()) {

@@ -11,7 +11,7 @@ use super::model::{ApplicationStatus, News, PendingDecision};
 use crate::{
     exhibitions::call::model::ShownProduct,
     fault::{Fault, Outcome},
-    platform::database::{select, sql, update_if_version},
+    platform::database::{marks, select, sql, update_if_version},
     values::Localized,
 };
 
@@ -151,14 +151,14 @@ fn rows(rows: Vec<QueryResult>) -> Outcome<Vec<Named>> {
     Ok(rows.iter().map(|row| Named::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
-/// Wished products by application, of one or of all of an exhibition, in one statement.
-pub async fn products(connection: &impl ConnectionTrait, exhibition: Uuid, application: Option<Uuid>) -> Outcome<HashMap<Uuid, Vec<ShownProduct>>> {
-    let one = if application.is_some() { "and a.id = ?" } else { "" };
+/// Wished products by application, of some or of all of an exhibition, in one statement.
+pub async fn products(connection: &impl ConnectionTrait, exhibition: Uuid, only: Option<&[Uuid]>) -> Outcome<HashMap<Uuid, Vec<ShownProduct>>> {
+    let some = only.map(|only| format!("and a.id in ({})", marks(only.len()))).unwrap_or_default();
     let text = format!(
         "select a.id as application_id, p.id, p.title, c.path, c.is_food from applications a join application_products w on w.application_id = a.id \
-         join products p on p.id = w.product_id join categories c on c.id = p.category_id where a.exhibition_id = ? {one} order by p.id"
+         join products p on p.id = w.product_id join categories c on c.id = p.category_id where a.exhibition_id = ? {some} order by p.id"
     );
-    let values = [exhibition].into_iter().chain(application).map(Into::into);
+    let values = [exhibition].into_iter().chain(only.into_iter().flatten().copied()).map(Into::into);
     let mut products: HashMap<Uuid, Vec<ShownProduct>> = HashMap::new();
     for row in connection.query_all_raw(sql(connection, &text, values)).await? {
         let product = ShownProduct {

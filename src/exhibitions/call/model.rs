@@ -168,9 +168,8 @@ impl RequirementCheck {
     /// The same without what only readers of legal documents may know.
     #[must_use]
     pub fn met_or_not(self) -> Self {
-        let names = |or: &str| self.any_of.iter().map(|kind| kind.label()).collect::<Vec<_>>().join(or);
         let (id, en) = if self.state == CheckState::Met { ("terpenuhi", "met") } else { ("belum terpenuhi", "not met") };
-        let message = Localized::new(&format!("{}: {id}.", names(" atau ")), &format!("{}: {en}.", names(" or ")));
+        let message = Localized::new(&format!("{}: {id}.", names(&self.any_of, " atau ")), &format!("{}: {en}.", names(&self.any_of, " or ")));
         let state = if self.state == CheckState::Met { CheckState::Met } else { CheckState::Missing };
         Self { state, message, ..self }
     }
@@ -201,6 +200,10 @@ pub fn checklist(rules: &[Rule], products: &[ShownProduct], held: &[Held], (firs
     checks
 }
 
+fn names(any_of: &[DocumentKind], or: &str) -> String {
+    any_of.iter().map(|kind| kind.label()).collect::<Vec<_>>().join(or)
+}
+
 fn check(rule: &Rule, product: Option<&ShownProduct>, held: &[Held], until: Option<NaiveDate>) -> RequirementCheck {
     let counts = |document: &&Held| {
         rule.any_of.contains(&document.kind) && document.product_id.is_none_or(|own| product.is_some_and(|product| product.id == own))
@@ -217,8 +220,7 @@ fn check(rule: &Rule, product: Option<&ShownProduct>, held: &[Held], until: Opti
     } else {
         CheckState::ExpiresTooEarly
     };
-    let names = |or: &str| rule.any_of.iter().map(|kind| kind.label()).collect::<Vec<_>>().join(or);
-    let (id, en) = (names(" atau "), names(" or "));
+    let (id, en) = (names(&rule.any_of, " atau "), names(&rule.any_of, " or "));
     let (for_id, for_en) =
         product.map_or_else(Default::default, |product| (format!(" untuk {}", product.title.id), format!(" for {}", product.title.id)));
     let day = until.map(|day| day.to_string()).unwrap_or_default();

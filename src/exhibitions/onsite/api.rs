@@ -24,7 +24,6 @@ use crate::{
         applications::{self, model::ApplicationStatus},
         call::model::Moment,
         plan::{self, model::PlanKind},
-        store::entity::Model as Exhibition,
     },
     fault::Fault,
     http::{
@@ -189,10 +188,6 @@ fn paper(document: SetupDocument, acknowledged_by: Vec<Uuid>) -> SetupPaper {
     }
 }
 
-fn scope(exhibition: &Exhibition, sme: Uuid) -> Scope {
-    Scope { sme: Some(sme), agencies: vec![exhibition.agency_id] }
-}
-
 #[OpenApi(tag = "Tag::Exhibitions")]
 impl OnsiteApi {
     /// Set-up documents
@@ -209,7 +204,7 @@ impl OnsiteApi {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         let own = if let Some(sme) = sme_id.0 {
-            policy::permit::<ReadSme>(&member, &scope(&exhibition, sme))?;
+            policy::permit::<ReadSme>(&member, &Scope::sme_at(exhibition.agency_id, sme))?;
             exhibitions::review::service::check_not_blind(reader, &member, &exhibition).await?;
             Some(store::own(reader, exhibition.id, sme).await?.id)
         } else {
@@ -282,7 +277,7 @@ impl OnsiteApi {
         let work = write.begin(member.user_id, &[]).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let application = applications::store::by_id(work.db(), exhibition.id, *application_id).await?;
-        let permit = policy::permit::<Acknowledge>(&member, &scope(&exhibition, application.sme_id))?;
+        let permit = policy::permit::<Acknowledge>(&member, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
         let document = service::acknowledge(&work, &permit, &exhibition, &application, *document_id).await?;
         work.finish(Reply::new(&paper(document, vec![application.id]))).await
     }
@@ -317,7 +312,7 @@ impl OnsiteApi {
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         visible::<CheckIn>(&member, &exhibition)?;
         let places = plan::store::assignments(reader, exhibition.id, PlanKind::Live).await?;
-        let check_ins = store::check_ins(reader, exhibition.id).await?;
+        let check_ins = store::check_ins(reader, exhibition.id, None).await?;
         let rows = applications::store::with_place(reader, exhibition.id).await?;
         let data = rows.into_iter().map(|row| {
             let (application, lead) = (row.application.id, row.application.lead_id.unwrap_or(row.application.id));
@@ -368,7 +363,7 @@ impl OnsiteApi {
         let work = write.begin(member.user_id, body.bytes()).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let application = applications::store::by_id(work.db(), exhibition.id, *application_id).await?;
-        let permit = policy::permit::<ReportSales>(&member, &scope(&exhibition, application.sme_id))?;
+        let permit = policy::permit::<ReportSales>(&member, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
         let new = body.read()?;
         let new = NewReport {
             sales: new.sales,
@@ -385,15 +380,7 @@ impl OnsiteApi {
         if let Some(earlier) = &earlier {
             write.if_match(earlier.version)?;
         }
-        let report = service::report(&work, &permit, &exhibition, &application, *day, earlier, (reporter, new)).await?;
-        let brand_name = sme::store::by_id(work.db(), application.sme_id).await?.brand_name;
-        let expected = super::model::Expected {
-            exhibition_id: exhibition.id,
-            application_id: application.id,
-            sme_id: application.sme_id,
-            brand_name,
-            days: std::collections::BTreeSet::new(),
-        };
+        let (expected, report) = service::report(&work, &permit, &exhibition, &application, *day, earlier, (reporter, new)).await?;
         work.finish(Reply::new(&day_report(&expected, *day, Some(&report))).version(report.version)).await
     }
 
@@ -413,12 +400,12 @@ impl OnsiteApi {
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         let own = sme_id.0.filter(|sme| member.smes.iter().any(|(own, _)| own == sme));
         if let Some(sme) = own {
-            policy::permit::<ReportSales>(&member, &scope(&exhibition, sme))?;
+            policy::permit::<ReportSales>(&member, &Scope::sme_at(exhibition.agency_id, sme))?;
         } else {
             visible::<policy::ReadResults>(&member, &exhibition)?;
         }
         let of = std::slice::from_ref(&exhibition);
-        let (expected, reports) = (store::expected(reader, of).await?, store::reports(reader, of).await?);
+        let (expected, reports) = (store::expected(reader, of, None).await?, store::reports(reader, of).await?);
         let reports: HashMap<(Uuid, NaiveDate), Report> = reports.into_iter().map(|report| ((report.application_id, report.day), report)).collect();
         let wanted = |date: &NaiveDate| day.0.is_none_or(|day| day == *date);
         let data = expected.iter().filter(|expected| sme_id.0.is_none_or(|sme| sme == expected.sme_id)).flat_map(|expected| {

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    model::{Report, ReportState, SetupDocument, report_until, today},
+    model::{Expected, Report, ReportState, SetupDocument, report_until, today},
     store::{self, CheckInRow},
 };
 use crate::{
@@ -149,8 +149,8 @@ pub async fn check_in(
         work.touch_catalogue();
         work.audit(permit, "check_in", "application", application.id, json!({ "batch": row.batch_id, "at": at }), None).await?;
     }
-    let known = store::check_ins(work.db(), exhibition.id).await?;
-    let check_in = known.into_iter().find(|known| known.application_id == row.application_id && known.batch_id == row.batch_id).unwrap_or(row);
+    let known = store::check_ins(work.db(), exhibition.id, Some(application.id)).await?;
+    let check_in = known.into_iter().find(|known| known.batch_id == row.batch_id).unwrap_or(row);
     let booths = mine.iter().filter(|place| batch.is_none_or(|batch| batch.id == place.batch_id)).map(|place| place.booth_code.clone()).collect();
     Ok(Arrival { application, check_in, batch: batch.cloned(), booths, is_repeat: !is_new })
 }
@@ -207,13 +207,13 @@ pub async fn report(
     day: NaiveDate,
     earlier: Option<Report>,
     (reporter, new): (Reporter, NewReport),
-) -> Outcome<Report> {
+) -> Outcome<(Expected, Report)> {
     let mut faults = Vec::new();
-    let expected = store::expected(work.db(), std::slice::from_ref(exhibition)).await?;
-    let is_expected = expected.iter().any(|expected| expected.application_id == application.id && expected.days.contains(&day));
-    if !is_expected {
-        return Err(Fault::conflict("not_an_exhibitor", say("Bukan peserta pada hari itu.", "Not an exhibitor on that day.")));
-    }
+    let expected = store::expected(work.db(), std::slice::from_ref(exhibition), Some(application.id)).await?;
+    let expected = expected
+        .into_iter()
+        .find(|expected| expected.days.contains(&day))
+        .ok_or_else(|| Fault::conflict("not_an_exhibitor", say("Bukan peserta pada hari itu.", "Not an exhibitor on that day.")))?;
     let now_there = today(&exhibition.time_zone);
     if day > now_there {
         return Err(Fault::conflict("in_the_future", say("Hari itu belum tiba.", "That day has not come yet.")));
@@ -257,7 +257,7 @@ pub async fn report(
     let change = json!({ "day": day, "from": earlier.map(|earlier| earlier.sales_minor), "sales_minor": sales_minor });
     let action = if is_correction { "correct_report" } else { "report_sales" };
     work.audit(permit, action, "application", application.id, change, None).await?;
-    Ok(report)
+    Ok((expected, report))
 }
 
 /// A new document, not stored yet.

@@ -8,11 +8,14 @@ use uuid::Uuid;
 
 use super::model::{Expected, Report, SetupDocument, days};
 use crate::{
-    exhibitions::{applications, store::entity::Model as Exhibition},
+    exhibitions::{
+        applications,
+        store::{TAKES_PART, entity::Model as Exhibition},
+    },
     fault::{Fault, Outcome, STALE},
     platform::{
         clock::now,
-        database::{select, sql},
+        database::{marks, select, sql},
     },
 };
 
@@ -104,9 +107,11 @@ pub async fn check_in(connection: &impl ConnectionTrait, exhibition: Uuid, row: 
     Ok(connection.execute_raw(sql(connection, text, values)).await?.rows_affected() == 1)
 }
 
-pub async fn check_ins(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<CheckInRow>> {
-    select(connection, "select id, application_id, batch_id, at from check_ins where exhibition_id = ? order by id limit 50000", [exhibition.into()])
-        .await
+/// Check-ins, of one application or of all of an exhibition.
+pub async fn check_ins(connection: &impl ConnectionTrait, exhibition: Uuid, application: Option<Uuid>) -> Outcome<Vec<CheckInRow>> {
+    let one = if application.is_some() { "and application_id = ?" } else { "" };
+    let text = format!("select id, application_id, batch_id, at from check_ins where exhibition_id = ? {one} order by id limit 50000");
+    select(connection, &text, [exhibition].into_iter().chain(application).map(Into::into)).await
 }
 
 /// Marks the live places of an application, in one batch or in all, as taken; not one that somebody else stands in by now.
@@ -150,15 +155,16 @@ struct ExpectedRow {
 
 /// Exhibitors with the days on which they are there: those of their batches, or all. In one statement for any number of
 /// exhibitions.
-pub async fn expected(connection: &impl ConnectionTrait, exhibitions: &[Exhibition]) -> Outcome<Vec<Expected>> {
+pub async fn expected(connection: &impl ConnectionTrait, exhibitions: &[Exhibition], application: Option<Uuid>) -> Outcome<Vec<Expected>> {
+    let one = if application.is_some() { "and a.id = ?" } else { "" };
     let text = format!(
         "select a.exhibition_id, a.id as application_id, a.sme_id, s.brand_name, b.starts_on, b.ends_on from applications a join smes s on s.id = a.sme_id \
          left join booth_assignments x on x.application_id = coalesce(a.lead_id, a.id) and x.plan = 'live' and x.status in ('held', 'confirmed', 'checked_in') \
          left join exhibition_batches b on b.id = x.batch_id \
-         where a.exhibition_id in ({}) and a.status in ('confirmed', 'attended') order by a.id limit 100000",
+         where a.exhibition_id in ({}) and a.status in {TAKES_PART} {one} order by a.id limit 100000",
         marks(exhibitions.len())
     );
-    let rows: Vec<ExpectedRow> = select(connection, &text, ids(exhibitions)).await?;
+    let rows: Vec<ExpectedRow> = select(connection, &text, ids(exhibitions).into_iter().chain(application.map(Value::from))).await?;
     let mut expected: BTreeMap<Uuid, Expected> = BTreeMap::new();
     for row in rows {
         let entry = expected.entry(row.application_id).or_insert_with(|| Expected {
@@ -180,11 +186,6 @@ pub async fn expected(connection: &impl ConnectionTrait, exhibitions: &[Exhibiti
         }
     }
     Ok(expected.into_values().collect())
-}
-
-/// Placeholders of a list.
-fn marks(count: usize) -> String {
-    vec!["?"; count.max(1)].join(", ")
 }
 
 fn ids(exhibitions: &[Exhibition]) -> Vec<Value> {

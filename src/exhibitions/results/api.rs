@@ -62,7 +62,7 @@ pub struct OtherResults {
 
 /// Everything that results are made of, in as many statements for ten exhibitions as for one.
 async fn facts(connection: &impl ConnectionTrait, all: &[Exhibition]) -> Outcome<(Vec<Expected>, Vec<Report>)> {
-    Ok((onsite::store::expected(connection, all).await?, onsite::store::reports(connection, all).await?))
+    Ok((onsite::store::expected(connection, all, None).await?, onsite::store::reports(connection, all).await?))
 }
 
 fn day_rows<'a>(expected: &'a [Expected], reports: &'a [Report], today: NaiveDate) -> Vec<DayRow<'a>> {

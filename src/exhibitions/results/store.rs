@@ -8,7 +8,10 @@ use uuid::Uuid;
 use crate::{
     exhibitions::{
         model::ExhibitionStatus,
-        store::entity::{self, Model as Exhibition},
+        store::{
+            TAKES_PART,
+            entity::{self, Model as Exhibition},
+        },
     },
     fault::Outcome,
     platform::database::select,
@@ -64,9 +67,11 @@ pub struct PackRow {
 
 /// What every exhibitor brings.
 pub async fn packing(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<PackRow>> {
-    let text = "select l.sme_id, s.brand_name, coalesce(a.lead_id, a.id) as lead_id, coalesce(l.frozen_title, p.title) as title, v.sku, l.units_planned, \
-                l.is_sample, v.weight_g from lineup_items l join applications a on a.id = l.application_id and a.status in ('confirmed', 'attended') join smes s on s.id = l.sme_id \
+    let text = format!(
+        "select l.sme_id, s.brand_name, coalesce(a.lead_id, a.id) as lead_id, coalesce(l.frozen_title, p.title) as title, v.sku, l.units_planned, \
+                l.is_sample, v.weight_g from lineup_items l join applications a on a.id = l.application_id and a.status in {TAKES_PART} join smes s on s.id = l.sme_id \
                 join products p on p.id = l.product_id join product_variants v on v.id = l.variant_id \
-                where l.exhibition_id = ? order by s.brand_name, l.sme_id, l.position, l.id limit 50000";
-    select(connection, text, [exhibition.into()]).await
+                where l.exhibition_id = ? order by s.brand_name, l.sme_id, l.position, l.id limit 50000"
+    );
+    select(connection, &text, [exhibition.into()]).await
 }

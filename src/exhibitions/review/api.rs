@@ -1,5 +1,7 @@
 //! Review over HTTP.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use poem::web::Data;
 use poem_openapi::{
@@ -401,7 +403,8 @@ impl ReviewApi {
         let is_blind = store::active_phase(reader, exhibition.id).await?.is_some_and(|phase| phase.is_blind == 1);
         let limit = page_limit(limit.0);
         let rows = store::queue(reader, exhibition.id, member.user_id, cursor.0, i64::from(limit) + 1).await?;
-        let mut products = applications::store::products(reader, exhibition.id, None).await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.application_id).collect();
+        let mut products = if ids.is_empty() { HashMap::new() } else { applications::store::products(reader, exhibition.id, Some(&ids)).await? };
         let case = |row: store::CaseRow| ReviewCase {
             label: if is_blind { blind_label(row.application_id) } else { row.brand_name },
             sme_id: Some(row.sme_id).filter(|_| !is_blind),

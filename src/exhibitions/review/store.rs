@@ -202,13 +202,16 @@ pub async fn scores(connection: &impl ConnectionTrait, application: Uuid) -> Out
     select(connection, text, [application.into()]).await
 }
 
-/// What every review of an exhibition gives. Reviews by people who have a conflict of interest by now are left out.
-pub async fn given(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Given>> {
-    let text = "select s.application_id, s.reviewer_id, cast(sum(s.score * c.weight_bp) as bigint) as points, cast(sum(c.weight_bp) as bigint) as weight \
+/// What the reviews of one application, or of all of an exhibition, give. Reviews by people who have a conflict of interest by now are left out.
+pub async fn given(connection: &impl ConnectionTrait, exhibition: Uuid, application: Option<Uuid>) -> Outcome<Vec<Given>> {
+    let one = if application.is_some() { "and s.application_id = ?" } else { "" };
+    let text = format!(
+        "select s.application_id, s.reviewer_id, cast(sum(s.score * c.weight_bp) as bigint) as points, cast(sum(c.weight_bp) as bigint) as weight \
                 from review_scores s join rubric_categories c on c.id = s.category_id \
                 left join review_conflicts x on x.application_id = s.application_id and x.user_id = s.reviewer_id \
-                where s.exhibition_id = ? and x.user_id is null group by s.application_id, s.reviewer_id";
-    select(connection, text, [exhibition.into()]).await
+                where s.exhibition_id = ? and x.user_id is null {one} group by s.application_id, s.reviewer_id"
+    );
+    select(connection, &text, [exhibition].into_iter().chain(application).map(Into::into)).await
 }
 
 /// An application as its reviewer meets it.
@@ -255,6 +258,5 @@ pub async fn progress(connection: &impl ConnectionTrait, exhibition: Uuid) -> Ou
 
 /// The mean score of one application in hundredths of a point.
 pub async fn mean_of(connection: &impl ConnectionTrait, exhibition: Uuid, application: Uuid) -> Outcome<Option<i64>> {
-    let given: Vec<Given> = given(connection, exhibition).await?.into_iter().filter(|given| given.application_id == application).collect();
-    Ok(means(&given).get(&application).map(|(mean, _)| *mean))
+    Ok(means(&given(connection, exhibition, Some(application)).await?).get(&application).map(|(mean, _)| *mean))
 }

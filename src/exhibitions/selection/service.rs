@@ -28,7 +28,7 @@ use crate::{
 
 /// Everything that a run is computed from, in a number of statements that does not depend on the applicants.
 pub async fn inputs(connection: &impl ConnectionTrait, exhibition: &Exhibition, params: &Params) -> Outcome<Vec<Candidate>> {
-    let scores = review::model::means(&review::store::given(connection, exhibition.id).await?);
+    let scores = review::model::means(&review::store::given(connection, exhibition.id, None).await?);
     let from = exhibition.starts_on.unwrap_or_else(|| now().date_naive());
     let since = from.checked_sub_months(Months::new(params.history_years.saturating_mul(12)));
     let mut history: HashMap<Uuid, (i64, i64, i64)> = HashMap::new();
@@ -37,7 +37,7 @@ pub async fn inputs(connection: &impl ConnectionTrait, exhibition: &Exhibition, 
         (*ever, *recent, *missed) = ((*ever).max(row.participations), (*recent).max(row.recent_participations), (*missed).max(row.recent_no_shows));
     }
     let mut products = applications::store::products(connection, exhibition.id, None).await?;
-    let lacks = applications::service::lacking(connection, exhibition).await?;
+    let lacks = applications::service::lacking(connection, exhibition, products.clone()).await?;
     let candidates = store::applicants(connection, exhibition.id).await?.into_iter().map(|row| {
         let (score_centi, reviews) = scores.get(&row.application_id).map_or((None, 0), |(mean, count)| (Some(*mean), *count));
         let (participations, recent_participations, recent_no_shows) = history.get(&row.application_id).copied().unwrap_or_default();
