@@ -1,4 +1,5 @@
-//! Builds the [`App`]: database, bucket, catalogue version and workers. Nothing else builds them.
+//! Builds the [`App`]: database, bucket, catalogue version and workers. Only `restore`, which fills an empty system, wires
+//! database and bucket by itself.
 
 use std::{
     collections::BTreeMap,
@@ -9,22 +10,25 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use moka::future::Cache;
 use rand::RngCore;
+use rustix::fs::{FlockOperation, flock};
 use sea_orm::{ConnectionTrait, DbBackend};
 use tokio::{
     sync::{Notify, Semaphore},
     task::JoinHandle,
+    time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
     media::isolation::{LONGEST_JOB, Workers},
     platform::{
         bucket::{Bucket, EmbeddedServer},
-        database::{Database, sql},
+        database::{Database, Notice, sql},
         jobs,
     },
     worker,
@@ -34,8 +38,12 @@ use crate::{
 const UPLOADS_AT_ONCE: usize = 32;
 /// Cached public answers: about 64 MiB.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// A part that does not answer a probe within this time is out of reach.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// A replica that missed a change reads the version again within this time.
 const VERSION_POLL: Duration = Duration::from_secs(1);
+/// A database that does not answer a look at the version within this time is asked again.
+const VERSION_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The running service. Cheap to clone.
 #[derive(Clone)]
@@ -53,7 +61,27 @@ pub struct Parts {
     /// Wakes a worker when a job was committed here.
     pub jobs_due: Notify,
     catalogue_version: AtomicI64,
-    _embedded: Option<EmbeddedServer>,
+    /// Held by the process that serves for as long as it lives.
+    lock: tokio::sync::Mutex<Option<std::fs::File>>,
+    embedded: Option<EmbeddedServer>,
+}
+
+/// Tasks beside the requests.
+pub struct Background {
+    stopping: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Background {
+    /// Lets each finish what it is at, for so long; a job that takes longer is taken up by another replica or the next start.
+    pub async fn stop(self, patience: Duration) {
+        self.stopping.cancel();
+        for mut task in self.tasks {
+            if timeout(patience, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
 }
 
 /// A public answer, ready to send.
@@ -77,11 +105,7 @@ impl App {
         std::fs::create_dir_all(config.data_dir.join("spool")).context("spool folder")?;
         let database = Database::connect(&config).await?;
         database.migrate().await?;
-        let embedded = match &config.bucket_endpoint {
-            None => Some(EmbeddedServer::start(&config.data_dir.join("bucket")).await.context("embedded bucket")?),
-            Some(_) => None,
-        };
-        let bucket = Bucket::new(&config, embedded.as_ref())?;
+        let (bucket, embedded) = Bucket::open(&config).await?;
         if let Err(error) = bucket.ensure().await {
             tracing::error!(%error, "the bucket is out of reach; browsing goes on, uploads answer 503");
         }
@@ -103,13 +127,22 @@ impl App {
             image_workers,
             jobs_due: Notify::new(),
             catalogue_version: AtomicI64::new(version),
-            _embedded: embedded,
+            lock: tokio::sync::Mutex::default(),
+            embedded,
         }));
         Ok(app)
     }
 
-    /// Repairs what a dead process left. Only for the process that serves: the others may run beside it.
+    /// Makes this the one process that serves from the data folder, and repairs what a dead one left.
     pub async fn recover(&self) -> anyhow::Result<()> {
+        let lock = std::fs::File::create(self.config.data_dir.join("lock")).context("data folder")?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            bail!("another process serves from {}; replicas need folders of their own, and PostgreSQL", self.config.data_dir.display());
+        }
+        *self.lock.lock().await = Some(lock);
+        if let Some(embedded) = &self.embedded {
+            embedded.clean().context("embedded bucket")?;
+        }
         for entry in std::fs::read_dir(self.config.data_dir.join("spool"))? {
             std::fs::remove_file(entry?.path()).context("left-over upload")?;
         }
@@ -119,17 +152,24 @@ impl App {
         Ok(())
     }
 
-    /// Starts the image workers and the watcher of the catalogue version.
-    pub fn spawn_workers(&self) -> Vec<JoinHandle<()>> {
-        let mut tasks: Vec<_> = (0..self.config.image_workers).map(|_| tokio::spawn(worker::run(self.clone()))).collect();
-        let app = self.clone();
-        tasks.push(tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(VERSION_POLL).await;
-                app.reread_catalogue_version().await;
-            }
-        }));
-        tasks
+    /// Starts the workers, and what keeps up with other replicas.
+    pub fn spawn_workers(&self) -> Background {
+        let stopping = CancellationToken::new();
+        let mut tasks: Vec<_> = (0..self.config.image_workers).map(|_| tokio::spawn(worker::run(self.clone(), stopping.clone()))).collect();
+        for watcher in [tokio::spawn(poll_version(self.clone())), tokio::spawn(heed_notices(self.clone()))] {
+            let stopping = stopping.clone();
+            let abort = watcher.abort_handle();
+            tasks.push(tokio::spawn(async move {
+                stopping.cancelled().await;
+                abort.abort();
+            }));
+        }
+        Background { stopping, tasks }
+    }
+
+    /// Photos that are being received.
+    pub fn uploads_in_progress(&self) -> usize {
+        UPLOADS_AT_ONCE - self.uploads.available_permits()
     }
 
     /// The version of everything public; part of each cache key and public ETag.
@@ -139,21 +179,52 @@ impl App {
 
     /// Takes up the version that the database holds now.
     pub async fn reread_catalogue_version(&self) {
-        match catalogue_version(&self.database).await {
-            Ok(version) => {
+        match timeout(VERSION_PATIENCE, catalogue_version(&self.database)).await {
+            Ok(Ok(version)) => {
                 self.catalogue_version.fetch_max(version, Ordering::AcqRel);
             }
-            Err(error) => tracing::warn!(%error, "catalogue version"),
+            Ok(Err(error)) => tracing::warn!(%error, "catalogue version"),
+            Err(_) => tracing::warn!("catalogue version: the database does not answer"),
         }
     }
 
     /// What `/readyz` reports: each dependency by name.
     pub async fn health(&self) -> BTreeMap<&'static str, bool> {
-        let database = self.database.reader().execute_raw(sql(self.database.reader(), "select 1", [])).await.is_ok();
-        BTreeMap::from([
-            ("database", database),
-            ("bucket", self.bucket.reachable().await.inspect_err(|error| tracing::warn!(%error, "bucket")).is_ok()),
-        ])
+        let reader = self.database.reader();
+        let database = timeout(PROBE_PATIENCE, reader.execute_raw(sql(reader, "select 1", [])));
+        let bucket = timeout(PROBE_PATIENCE, self.bucket.reachable());
+        let (database, bucket) = tokio::join!(database, bucket);
+        let bucket = bucket.map(|answer| answer.inspect_err(|error| tracing::warn!(%error, "bucket")));
+        BTreeMap::from([("database", matches!(database, Ok(Ok(_)))), ("bucket", matches!(bucket, Ok(Ok(()))))])
+    }
+}
+
+/// Another replica's change is seen within a second even where no notice of it arrives.
+async fn poll_version(app: App) {
+    loop {
+        tokio::time::sleep(VERSION_POLL).await;
+        app.reread_catalogue_version().await;
+    }
+}
+
+/// Does at once what other replicas give notice of. Connects again for as long as it takes.
+async fn heed_notices(app: App) {
+    loop {
+        match app.database.notices().await {
+            Ok(None) => return,
+            Ok(Some(mut notices)) => loop {
+                match notices.next().await {
+                    Ok(Notice::Catalogue) => app.reread_catalogue_version().await,
+                    Ok(Notice::Jobs) => app.jobs_due.notify_one(),
+                    Err(error) => {
+                        tracing::warn!(%error, "notices of other replicas");
+                        break;
+                    }
+                }
+            },
+            Err(error) => tracing::warn!(%error, "notices of other replicas"),
+        }
+        tokio::time::sleep(VERSION_POLL).await;
     }
 }
 

@@ -49,6 +49,23 @@ pub struct Config {
     pub image_worker: Option<PathBuf>,
     /// Proxies in front of the service whose `X-Forwarded-For` is believed.
     pub trusted_proxies: usize,
+    /// Requests worked on at a time; more are answered 503 at once.
+    pub requests_at_once: usize,
+    /// Where figures for Prometheus are read; nowhere if unset. Not for the public.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How the log is written.
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line, for programs.
+    Json,
 }
 
 const KEYS: &[&str] = &[
@@ -74,6 +91,9 @@ const KEYS: &[&str] = &[
     "keep_originals",
     "image_worker",
     "trusted_proxies",
+    "requests_at_once",
+    "metrics_listen",
+    "log_format",
 ];
 
 impl Config {
@@ -90,7 +110,9 @@ impl Config {
             .set_default("image_workers", 2)?
             .set_default("image_queue", 1000)?
             .set_default("keep_originals", true)?
-            .set_default("trusted_proxies", 0)?;
+            .set_default("trusted_proxies", 0)?
+            .set_default("requests_at_once", 512)?
+            .set_default("log_format", "text")?;
         if let Some(path) = file {
             let source = config::File::from(path).format(config::FileFormat::Toml);
             let parsed = config::Config::builder().add_source(source.clone()).build();
@@ -122,6 +144,9 @@ impl Config {
         }
         if self.image_workers == 0 {
             mistakes.push("image_workers: at least 1");
+        }
+        if self.requests_at_once == 0 {
+            mistakes.push("requests_at_once: at least 1");
         }
         if self.database_connections < 2 {
             mistakes.push("database_connections: at least 2");

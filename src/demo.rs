@@ -431,7 +431,7 @@ async fn draft_with_photo(app: &App, index: usize, by: Uuid) -> anyhow::Result<(
     let file = tempfile::Builder::new().suffix(".jpg").tempfile_in(app.config.data_dir.join("spool"))?;
     tokio::task::block_in_place(|| draw(index).save(file.path()))?;
     let bytes = std::fs::read(file.path())?;
-    let received = Received { file: file.path(), bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(&bytes)), sme };
+    let received = Received { file: file.path(), bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(&bytes)), sme, request_id: "seed" };
     let mime = media::service::check(file.path()).await?;
     let stored = media::service::put(app, &received).await?;
     let work = Work::begin(app, "demo").await?;

@@ -285,9 +285,15 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
     use sea_orm::sqlx::Error;
     match error {
         Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
-        // PostgreSQL 57P0x: shutting down; 53xxx: out of a resource; 40xxx: lost against another transaction. SQLite 13: disk full, 5: busy, 10: I/O.
+        // PostgreSQL 57P0x: shutting down; 53xxx: out of a resource; 40xxx: lost against another transaction; 57014, 55P03,
+        // 25P03: took too long. SQLite, by its primary code: 5 busy, 10 I/O, 13 disk full, 14 can't open.
         Error::Database(cause) => cause.code().is_some_and(|code| {
-            code.starts_with("57P0") || code.starts_with("53") || matches!(&*code, "40P01" | "40001") || matches!(&*code, "13" | "5" | "10")
+            // PostgreSQL's codes have five characters, SQLite's fewer.
+            let sqlite = code.parse::<i32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff);
+            code.starts_with("57P0")
+                || code.starts_with("53")
+                || matches!(&*code, "40P01" | "40001" | "57014" | "55P03" | "25P03")
+                || matches!(sqlite, Some(5 | 10 | 13 | 14))
         }),
         _ => false,
     }

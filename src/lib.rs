@@ -7,6 +7,7 @@
 //! - [`sme`], [`catalogue`], [`media`] and [`exhibitions`] are what the office and its SMEs work on;
 //!   [`storefront`] is what the public sees of it; [`mentoring`] holds programmes and groups.
 //! - [`documents`] are an SME's legal papers, which exhibitions ask for.
+//! - [`backup`] carries everything to safety and back.
 //! - [`audit`] remembers who changed what, [`demo`] tells the story of 2017, [`reference`] holds codes.
 //! - [`http`] is what all operations share, [`platform`] the outside: database, bucket, jobs, clock.
 //! - [`fault`], [`values`] and [`transitions`] are the words that everything is written in.
@@ -15,6 +16,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod backup;
 pub mod catalogue;
 pub mod config;
 pub mod demo;

@@ -1,15 +1,19 @@
 //! The command line of Etalase.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use etalase::{
     app::App,
-    config::Config,
+    backup,
+    config::{Config, LogFormat},
     demo, identity,
     media::{fsck, isolation},
-    platform::database::Database,
+    platform::{database::Database, jobs, metrics},
     reference, routes,
     values::Language,
 };
@@ -79,6 +83,40 @@ enum Command {
         #[arg(long)]
         fix: bool,
     },
+    /// Copy everything, consistently, to a folder, while the service runs.
+    ///
+    /// The folder holds any number of snapshots and each photo once; a backup that was cut off goes on where it was.
+    Backup {
+        /// The folder.
+        #[arg(long)]
+        to: PathBuf,
+        /// Keep this many of the newest snapshots, and remove older ones.
+        #[arg(long)]
+        keep: Option<usize>,
+    },
+    /// Read a backup again, every row and every photo, and compare it with what was written down.
+    Verify {
+        /// The folder.
+        #[arg(long)]
+        from: PathBuf,
+        /// By default the newest.
+        #[arg(long)]
+        snapshot: Option<String>,
+    },
+    /// Fill an empty system, on SQLite or PostgreSQL, with a backup from either.
+    Restore {
+        /// The folder.
+        #[arg(long)]
+        from: PathBuf,
+        /// By default the newest.
+        #[arg(long)]
+        snapshot: Option<String>,
+    },
+    /// Work in the background: what waits, and what was set aside after too many attempts.
+    Jobs {
+        #[command(subcommand)]
+        what: Jobs,
+    },
     /// What the service runs to decode photos.
     #[command(hide = true)]
     ImageWorker,
@@ -90,6 +128,14 @@ enum Migrate {
     Up,
     /// Say whether there is something to do.
     Status,
+}
+
+#[derive(Subcommand)]
+enum Jobs {
+    /// How many of each kind wait and are set aside, with the last error of those.
+    List,
+    /// Try again what was set aside.
+    Retry,
 }
 
 #[derive(Subcommand)]
@@ -116,6 +162,11 @@ enum User {
     },
 }
 
+/// A connection without a byte either way is closed after this time, longer than proxies keep theirs.
+const IDLE: Duration = Duration::from_secs(75);
+/// Requests and jobs at work may take so long to end when the service is told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+
 impl Settings {
     fn load(&self) -> anyhow::Result<Config> {
         let mut overrides = Vec::new();
@@ -138,13 +189,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,s3s=warn,poem=warn,sea_orm_migration=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     if matches!(cli.command, Some(Command::Openapi)) {
         println!("{}", serde_json::to_string_pretty(&routes::document())?);
         return Ok(());
     }
     let config = cli.settings.load()?;
+    log(config.log_format);
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Openapi | Command::ImageWorker => Ok(()),
@@ -152,6 +202,19 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Seed => seed(config, cli.settings.demo).await,
         Command::User { what } => user(config, what).await,
         Command::Fsck { fix } => check(config, fix).await,
+        Command::Backup { to, keep } => back_up(&config, &to, keep).await,
+        Command::Verify { from, snapshot } => verify(&from, snapshot.as_deref()),
+        Command::Restore { from, snapshot } => restore(config, &from, snapshot.as_deref()).await,
+        Command::Jobs { what } => list_jobs(config, &what).await,
+    }
+}
+
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,s3s=warn,poem=warn,sea_orm_migration=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }
 
@@ -159,22 +222,32 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(?config, "starting");
     let acceptor = TcpListener::bind(config.listen).into_acceptor().await.with_context(|| format!("listening on {}", config.listen))?;
     let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied()).context("an address")?;
+    if config.metrics_listen.is_some() {
+        metrics::install()?;
+    }
     let app = App::start(config).await?;
     app.recover().await?;
+    if let Some(listen) = app.config.metrics_listen {
+        let acceptor = TcpListener::bind(listen).into_acceptor().await.with_context(|| format!("listening on {listen}"))?;
+        for address in acceptor.local_addr() {
+            println!("Figures:           {address}/metrics");
+        }
+        tokio::spawn(Server::new_with_acceptor(acceptor).run(routes::metrics(&app)));
+    }
+    let background = app.spawn_workers();
+    let alone = app.database.alone().await?;
     reference::seed(&app).await?;
-    let workers = app.spawn_workers();
     let accounts = if app.config.demo() { demo::seed(&app).await? } else { Vec::new() };
+    alone.end().await;
     println!("Etalase listens on http://{address}");
     println!("Documentation:     http://{address}/docs");
     for account in &accounts {
         println!("Demo account:      {} / {}", account.email, account.password.as_deref().unwrap_or("(password of the first start)"));
     }
     println!("Ready. Stop with Ctrl-C.");
-    let server = Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(routes::routes(&app), stop_signal(), Some(Duration::from_secs(20)));
-    server.await.context("serving")?;
-    for worker in workers {
-        worker.abort();
-    }
+    let server = Server::new_with_acceptor(acceptor).idle_timeout(IDLE);
+    server.run_with_graceful_shutdown(routes::routes(&app), stop_signal(), Some(DRAIN)).await.context("serving")?;
+    background.stop(DRAIN).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -210,13 +283,11 @@ async fn seed(config: Config, asked: bool) -> anyhow::Result<()> {
     anyhow::ensure!(asked, "say `etalase seed --demo`: it makes demo accounts");
     let app = App::start(config).await?;
     reference::seed(&app).await?;
-    let workers = app.spawn_workers();
+    let background = app.spawn_workers();
     for account in demo::seed(&app).await? {
         println!("{} / {}", account.email, account.password.as_deref().unwrap_or("(password of the first start)"));
     }
-    for worker in workers {
-        worker.abort();
-    }
+    background.stop(DRAIN).await;
     Ok(())
 }
 
@@ -262,6 +333,54 @@ async fn check(config: Config, fix: bool) -> anyhow::Result<()> {
         println!("Database and bucket agree.");
     } else if !fix {
         anyhow::bail!("{} difference(s); run with --fix to repair", report.orphans.len() + report.incomplete.len());
+    }
+    Ok(())
+}
+
+async fn back_up(config: &Config, to: &Path, keep: Option<usize>) -> anyhow::Result<()> {
+    let made = backup::backup(config, to, keep).await?;
+    let (manifest, objects) = (&made.manifest, &made.manifest.objects);
+    let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
+    println!("Snapshot {}: {rows} rows, {} objects of {} bytes, {} of them copied now.", made.snapshot, objects.count, objects.bytes, made.copied);
+    for old in &made.removed {
+        println!("Removed snapshot {old}.");
+    }
+    fail_on(&objects.problems)
+}
+
+fn verify(from: &Path, snapshot: Option<&str>) -> anyhow::Result<()> {
+    let (snapshot, found) = backup::verify(from, snapshot)?;
+    println!("Snapshot {snapshot}: {} rows and {} objects read.", found.rows, found.objects);
+    fail_on(&found.problems)
+}
+
+async fn restore(config: Config, from: &Path, snapshot: Option<&str>) -> anyhow::Result<()> {
+    let restored = backup::restore(&config, from, snapshot).await?;
+    println!("Snapshot {}: {} rows restored, {} objects put into the bucket.", restored.snapshot, restored.rows, restored.objects);
+    fail_on(&restored.problems)?;
+    check(config, false).await
+}
+
+fn fail_on(problems: &[String]) -> anyhow::Result<()> {
+    for problem in problems {
+        println!("{problem}");
+    }
+    anyhow::ensure!(problems.is_empty(), "{} problem(s)", problems.len());
+    Ok(())
+}
+
+async fn list_jobs(config: Config, what: &Jobs) -> anyhow::Result<()> {
+    let database = Database::connect(&config).await?;
+    match what {
+        Jobs::List => {
+            for queue in jobs::queues(database.reader()).await? {
+                println!("{}: {} due, {} later, {} set aside", queue.kind, queue.due, queue.later, queue.dead);
+            }
+            for dead in jobs::set_aside(database.reader()).await? {
+                println!("{} {} of {}: {}", dead.kind, dead.subject_id, dead.created_at.to_rfc3339(), dead.last_error.unwrap_or_default());
+            }
+        }
+        Jobs::Retry => println!("{} job(s) will be tried again.", jobs::retry(&database).await?),
     }
     Ok(())
 }

@@ -1,10 +1,8 @@
 //! The addresses of the service, and its OpenAPI document.
 
-use std::sync::Arc;
-
 use poem::{
     Endpoint, EndpointExt, IntoEndpoint, Route, get, handler,
-    middleware::{AddData, Compression, RequestId, Tracing},
+    middleware::{AddData, Compression, RequestId},
     put,
     web::{Data, Json},
 };
@@ -28,6 +26,7 @@ use crate::{
     media::api::{MediaApi, pass_upload, rendition},
     mentoring::MentoringApi,
     operations::OperationsApi,
+    platform::metrics,
     reference::ReferenceApi,
     sme::api::SmeApi,
     storefront::api::StorefrontApi,
@@ -55,18 +54,28 @@ pub fn document() -> Value {
 }
 
 #[derive(Clone)]
-struct Document(Arc<Value>);
+struct Document(std::sync::Arc<Value>);
 
 #[handler]
 fn openapi(document: Data<&Document>) -> Json<Value> {
     Json((*document.0.0).clone())
 }
 
+/// Figures for Prometheus, on a listener of their own: what they tell is not for the public.
+pub fn metrics(app: &App) -> impl Endpoint + 'static {
+    Route::new().at("/metrics", get(figures)).data(app.clone())
+}
+
+#[handler]
+async fn figures(app: Data<&App>) -> String {
+    metrics::render(&app).await
+}
+
 /// Everything that answers, ready to be served.
 pub fn routes(app: &App) -> impl Endpoint + 'static {
     let service = service();
-    let document = Arc::new(document());
-    let operations = Arc::new(Operations::of(&document));
+    let document = document();
+    let outermost = Outermost::new(Operations::of(&document), app.config.requests_at_once);
     let mut route =
         Route::new().nest("/docs", service.swagger_ui()).at("/openapi.json", get(openapi)).at("/media/*key", get(rendition)).nest("/", service);
     if app.config.bucket_endpoint.is_none() {
@@ -74,10 +83,9 @@ pub fn routes(app: &App) -> impl Endpoint + 'static {
     }
     route
         .with(Compression::new())
-        .with(AddData::new(Document(document)))
-        .with(Outermost { operations })
+        .with(AddData::new(Document(document.into())))
+        .with(outermost)
         .with(AddData::new(app.clone()))
-        .with(Tracing)
         .with(RequestId::default())
         .into_endpoint()
 }

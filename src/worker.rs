@@ -1,62 +1,131 @@
-//! The worker: takes jobs, one at a time, for as long as the service runs.
+//! The worker: takes jobs, one at a time, until it is told to stop.
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::{Either, select};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info_span};
 
 use crate::{
     app::App,
+    backup,
     exhibitions::{applications::service as applications, model::ExhibitionEvent},
-    fault::Fault,
+    fault::{Fault, Outcome},
     media,
-    platform::jobs::{self, Job, JobKind},
+    platform::{
+        jobs::{self, Job, JobKind},
+        metrics,
+    },
 };
 
 /// How often a worker looks for jobs that nobody announced, such as retries.
 const POLL: Duration = Duration::from_secs(2);
+/// A database that does not answer within this time is asked again.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// No job takes longer unless something hangs; then another worker tries.
+const LONGEST_JOB: Duration = Duration::from_mins(5);
+/// Objects stay where they are while a backup copies them; their removal is tried again after this time.
+const AFTER_BACKUP: chrono::Duration = chrono::Duration::seconds(30);
 
-/// Runs until the task is aborted.
-pub async fn run(app: App) {
-    loop {
-        match jobs::claim(&app.database).await {
-            Ok(Some(job)) => {
+/// Runs until `stopping`; the job at hand is finished first.
+pub async fn run(app: App, stopping: CancellationToken) {
+    while !stopping.is_cancelled() {
+        match timeout(PATIENCE, jobs::claim(&app.database)).await {
+            Ok(Ok(Some(job))) => {
                 // Others may sleep while there is more to do.
                 app.jobs_due.notify_one();
-                work_on(&app, &job).await;
+                let span = info_span!("job", id = %job.id, kind = job.kind, request_id = job.request_id(), attempt = job.attempts);
+                work_on(&app, &job).instrument(span).await;
             }
-            Ok(None) => {
-                let _ = tokio::time::timeout(POLL, app.jobs_due.notified()).await;
+            Ok(Ok(None)) => {
+                tokio::select! {
+                    () = app.jobs_due.notified() => {}
+                    () = tokio::time::sleep(POLL) => {}
+                    () = stopping.cancelled() => {}
+                }
             }
-            Err(error) => {
-                tracing::warn!(%error, "taking a job");
-                tokio::time::sleep(POLL).await;
+            failed => {
+                if let Ok(Err(error)) = failed {
+                    tracing::warn!(%error, "taking a job");
+                } else {
+                    tracing::warn!("taking a job: the database does not answer");
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(POLL) => {}
+                    () = stopping.cancelled() => {}
+                }
             }
         }
     }
 }
 
 async fn work_on(app: &App, job: &Job) {
-    let result = match JobKind::from_name(&job.kind) {
-        Some(JobKind::ProcessMedia) => media::jobs::process(app, job).await,
-        Some(JobKind::DeleteMedia) => media::jobs::delete(app, job.subject_id).await,
-        Some(JobKind::DiscardOriginal) => media::jobs::discard_original(app, job.subject_id).await,
-        Some(JobKind::ExpireUpload) => media::uploads::expire(app, job.subject_id).await,
-        Some(JobKind::OpenCall) => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Open).await,
-        Some(JobKind::CloseCall) => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Close).await,
-        Some(JobKind::LapseOffers) => applications::lapse(app, job.subject_id).await,
-        None => Err(Fault::internal(anyhow::anyhow!("unknown kind of job `{}`", job.kind))),
-    };
-    let ended = match result {
-        Ok(()) => jobs::done(&app.database, job).await,
+    let started = Instant::now();
+    let ended = match attempt(app, job).await {
+        Ok(End::Done) => jobs::done(&app.database, job).await.map(|()| "done"),
+        Ok(End::PutOff) => jobs::put_off(&app.database, job, AFTER_BACKUP).await.map(|()| "put_off"),
         Err(fault) => {
             let cause = fault.cause.as_ref().map_or_else(|| fault.to_string(), |cause| format!("{cause:#}"));
-            tracing::warn!(job = %job.id, kind = job.kind, attempts = job.attempts, cause, "a job failed");
+            tracing::warn!(cause, "a job failed");
             jobs::failed(&app.database, job, &cause).await.map(|dead| {
                 if dead {
-                    tracing::error!(job = %job.id, "a job is set aside");
+                    tracing::error!("a job is set aside");
+                    return "dead";
                 }
+                "failed"
             })
         }
     };
-    if let Err(error) = ended {
-        tracing::warn!(%error, "ending a job; its lease will run out");
+    match ended {
+        Ok(outcome) => {
+            metrics::job(&job.kind, outcome, started.elapsed());
+            tracing::debug!(outcome, took = ?started.elapsed(), "a job ended");
+        }
+        Err(error) => tracing::warn!(%error, "ending a job; its lease will run out"),
+    }
+}
+
+enum End {
+    Done,
+    PutOff,
+}
+
+/// Does the work while keeping its lease.
+async fn attempt(app: &App, job: &Job) -> Outcome<End> {
+    let kind = JobKind::from_name(&job.kind).ok_or_else(|| Fault::internal(anyhow::anyhow!("unknown kind of job `{}`", job.kind)))?;
+    if kind.removes_objects() && backup::is_under_way(app.database.reader()).await? {
+        return Ok(End::PutOff);
+    }
+    let work = pin!(timeout(LONGEST_JOB, perform(app, kind, job)));
+    let result = match select(work, pin!(keep_lease(app, job))).await {
+        Either::Left((result, _)) => result,
+        Either::Right((never, _)) => match never {},
+    };
+    result.map_err(|_| Fault::unavailable(anyhow::anyhow!("the job took longer than {LONGEST_JOB:?}")))?.map(|()| End::Done)
+}
+
+async fn keep_lease(app: &App, job: &Job) -> Infallible {
+    loop {
+        tokio::time::sleep(jobs::LEASE / 3).await;
+        if let Err(error) = jobs::renew_lease(&app.database, job).await {
+            tracing::warn!(%error, "keeping a lease");
+        }
+    }
+}
+
+async fn perform(app: &App, kind: JobKind, job: &Job) -> Outcome<()> {
+    match kind {
+        JobKind::ProcessMedia => media::jobs::process(app, job).await,
+        JobKind::DeleteMedia => media::jobs::delete(app, job).await,
+        JobKind::DiscardOriginal => media::jobs::discard_original(app, job).await,
+        JobKind::ExpireUpload => media::uploads::expire(app, job).await,
+        JobKind::OpenCall => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Open, &job.request_id()).await,
+        JobKind::CloseCall => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Close, &job.request_id()).await,
+        JobKind::LapseOffers => applications::lapse(app, job.subject_id, &job.request_id()).await,
     }
 }

@@ -7,6 +7,8 @@
 mod world;
 #[path = "suite/applications.rs"]
 mod applications;
+#[path = "suite/backup.rs"]
+mod backup;
 #[path = "suite/contract.rs"]
 mod contract;
 #[path = "suite/crashes.rs"]
@@ -19,18 +21,24 @@ mod identity;
 mod invariants;
 #[path = "suite/isolation.rs"]
 mod isolation;
+#[path = "suite/operations.rs"]
+mod operations;
 #[path = "suite/permissions.rs"]
 mod permissions;
 #[path = "suite/photos.rs"]
 mod photos;
 #[path = "suite/plans.rs"]
 mod plans;
+#[path = "suite/replicas.rs"]
+mod replicas;
 #[path = "suite/selection.rs"]
 mod selection;
 #[path = "suite/story.rs"]
 mod story;
 #[path = "suite/trouble.rs"]
 mod trouble;
+#[path = "suite/upgrade.rs"]
+mod upgrade;
 #[path = "suite/uploads.rs"]
 mod uploads;
 #[path = "suite/whole_exhibition.rs"]

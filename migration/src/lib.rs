@@ -23,6 +23,7 @@ mod m0014_review;
 mod m0015_on_the_day;
 mod m0016_graces;
 mod m0017_loose_ends;
+mod m0018_replicas;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_on_the_day::Migration),
             Box::new(m0016_graces::Migration),
             Box::new(m0017_loose_ends::Migration),
+            Box::new(m0018_replicas::Migration),
         ]
     }
 }

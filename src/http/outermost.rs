@@ -1,6 +1,10 @@
 //! The outermost layer: request ids, strict query parameters, one shape for every failure, headers.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use poem::{
@@ -9,44 +13,92 @@ use poem::{
     http::{HeaderValue, Method, StatusCode, header},
     middleware::ReqId,
 };
-use poem_openapi::error::{ContentTypeError, ParseMultipartError, ParseParamError, ParsePathError};
+use poem_openapi::{
+    OperationId,
+    error::{ContentTypeError, ParseMultipartError, ParseParamError, ParsePathError},
+};
+use tokio::{sync::Semaphore, time::timeout};
+use tracing::{Instrument, info_span};
 
 use super::{
     document::Operations,
     locale::language_of,
     problem::{Place, respond},
 };
-use crate::fault::{Fault, INVALID_PARAMETER, MALFORMED, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, UNKNOWN_PARAMETER, UNSUPPORTED_MEDIA, say};
+use crate::{
+    fault::{
+        Fault, INVALID_PARAMETER, MALFORMED, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_PARAMETER, UNSUPPORTED_MEDIA, say,
+    },
+    platform::metrics,
+};
+
+/// A request that takes longer is given up; what it began is rolled back.
+pub const LONGEST: Duration = Duration::from_secs(30);
+/// The same for one that brings a photo, perhaps from a phone far from town.
+const LONGEST_UPLOAD: Duration = Duration::from_mins(10);
 
 pub struct Outermost {
-    pub operations: Arc<Operations>,
+    operations: Arc<Operations>,
+    /// One permit for each request at work.
+    places: Arc<Semaphore>,
+}
+
+impl Outermost {
+    /// At most `requests` are worked on at a time; more are asked to come back.
+    pub fn new(operations: Operations, requests: usize) -> Self {
+        Self { operations: Arc::new(operations), places: Arc::new(Semaphore::new(requests)) }
+    }
 }
 
 impl<E: Endpoint> Middleware<E> for Outermost {
     type Output = OutermostEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        OutermostEndpoint { inner, operations: Arc::clone(&self.operations) }
+        OutermostEndpoint { inner, operations: Arc::clone(&self.operations), places: Arc::clone(&self.places) }
     }
 }
 
 pub struct OutermostEndpoint<E> {
     inner: E,
     operations: Arc<Operations>,
+    places: Arc<Semaphore>,
 }
 
 impl<E: Endpoint> Endpoint for OutermostEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
+        let (started, _in_progress) = (Instant::now(), metrics::InProgress::begin());
         let request_id = request.data::<ReqId>().map(ToString::to_string).unwrap_or_default();
+        // Neither address nor query: they may be personal.
+        let span = info_span!("request", request_id, method = %request.method(), path = request.uri().path());
+        let answer = async {
+            let response = self.answer(request, &request_id).await;
+            let operation = response.data::<OperationId>().map_or("other", |id| id.0);
+            metrics::request(operation, response.status(), started.elapsed());
+            tracing::debug!(operation, status = response.status().as_u16(), took = ?started.elapsed(), "answered");
+            Ok(response)
+        };
+        answer.instrument(span).await
+    }
+}
+
+impl<E: Endpoint> OutermostEndpoint<E> {
+    async fn answer(&self, request: Request, request_id: &str) -> Response {
         let (path, language) = (request.uri().path().to_owned(), language_of(&request));
-        let place = Place { path: &path, request_id: &request_id, language };
+        let place = Place { path: &path, request_id, language };
         let known = request.header(header::IF_NONE_MATCH).filter(|_| request.method() == Method::GET).map(str::to_owned);
         let mut response = match self.checked(request).await {
             Ok(response) => response,
             Err(error) if error.downcast_ref::<Fault>().is_none() && error.is_from_response() => error.into_response(),
-            Err(error) => respond(&to_fault(error), &place),
+            Err(error) => {
+                let operation = error.data::<OperationId>().copied();
+                let mut response = respond(&to_fault(error), &place);
+                if let Some(operation) = operation {
+                    response.set_data(operation);
+                }
+                response
+            }
         };
         if known.is_some_and(|known| names_etag(&known, &response)) {
             response.set_status(StatusCode::NOT_MODIFIED);
@@ -57,18 +109,30 @@ impl<E: Endpoint> Endpoint for OutermostEndpoint<E> {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
-        Ok(response)
+        response
+    }
+
+    async fn checked(&self, request: Request) -> Result<Response> {
+        // Probes are answered however busy it is.
+        let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
+        let _place = if is_probe { None } else { Some(self.places.try_acquire().map_err(|_| busy())?) };
+        self.operations.check_query(&request)?;
+        let longest = if brings_photo(&request) { LONGEST_UPLOAD } else { LONGEST };
+        match timeout(longest, AssertUnwindSafe(self.inner.call(request)).catch_unwind()).await {
+            Ok(Ok(result)) => result.map(IntoResponse::into_response),
+            Ok(Err(_)) => Err(Fault::internal(anyhow::anyhow!("a handler panicked")).into()),
+            Err(_) => Err(Fault::unavailable(anyhow::anyhow!("a request took longer than {longest:?}")).into()),
+        }
     }
 }
 
-impl<E: Endpoint> OutermostEndpoint<E> {
-    async fn checked(&self, request: Request) -> Result<Response> {
-        self.operations.check_query(&request)?;
-        match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
-            Ok(result) => result.map(IntoResponse::into_response),
-            Err(_) => Err(Fault::internal(anyhow::anyhow!("a handler panicked")).into()),
-        }
-    }
+/// More requests than places: refused before they cost anything.
+fn busy() -> Fault {
+    Fault::new(&UNAVAILABLE).retry_after(1).detail(say("Sedang ramai; coba lagi sebentar lagi.", "Busy; try again in a moment."))
+}
+
+fn brings_photo(request: &Request) -> bool {
+    request.content_type().is_some_and(|kind| kind.starts_with("multipart/") || kind.starts_with("image/"))
 }
 
 /// Whether a client that sent this If-None-Match has the response already (RFC 9110, 13.1.2).

@@ -3,18 +3,21 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use poem::{
     FromRequest, IntoResponse, Request, RequestBody, Response,
     http::{StatusCode, header},
     middleware::ReqId,
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::reply::{NoContent, Reply};
+use super::{
+    outermost::LONGEST,
+    reply::{NoContent, Reply},
+};
 use crate::{
     app::App,
     audit,
@@ -29,8 +32,8 @@ use crate::{
 
 /// How long a key is remembered.
 const REMEMBERED: Duration = Duration::hours(24);
-/// A request that has not ended by then died with its process.
-const LONGEST_REQUEST: Duration = Duration::seconds(120);
+/// A request that has not ended by then, well after its timeout, died with its process.
+const LONGEST_REQUEST: Duration = Duration::seconds(LONGEST.as_secs() as i64 + 15);
 
 /// What a writing operation needs of its request: the app, the preconditions, the idempotency key.
 pub struct Write {
@@ -56,6 +59,10 @@ impl<'a> FromRequest<'a> for Write {
 }
 
 impl Write {
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
     /// Begins the work of `principal` on a body. A repeated idempotent request is answered at once, as an
     /// early answer in place of the error.
     pub async fn begin(&self, principal: Uuid, body: &[u8]) -> poem::Result<Work> {
@@ -89,6 +96,7 @@ impl Write {
         }
         let fingerprint = fingerprint(&self.route, body);
         let principal = principal.to_string();
+        let locked_until = now() + LONGEST_REQUEST;
         let database = &self.app.database;
         let work = database.begin().await.map_err(Fault::from)?;
         let insert = "insert into idempotency_keys (principal, key, fingerprint, locked_until, expires_at) values (?, ?, ?, ?, ?) \
@@ -99,7 +107,7 @@ impl Write {
             principal.clone().into(),
             key.into(),
             fingerprint.clone().into(),
-            (now() + LONGEST_REQUEST).into(),
+            locked_until.into(),
             (now() + REMEMBERED).into(),
             now().into(),
             now().into(),
@@ -107,7 +115,7 @@ impl Write {
         let taken = work.execute_raw(sql(&work, insert, values)).await.map_err(Fault::from)?.rows_affected() == 1;
         if taken {
             work.commit().await.map_err(Fault::from)?;
-            return Ok(Ticket { app: self.app.clone(), principal, key: key.to_owned(), answered: AtomicBool::new(false) });
+            return Ok(Ticket { app: self.app.clone(), principal, key: key.to_owned(), locked_until, answered: AtomicBool::new(false) });
         }
         let select = "select fingerprint, status, etag, location, body from idempotency_keys where principal = ? and key = ?";
         let row = work.query_one_raw(sql(&work, select, [principal.into(), key.into()])).await.map_err(Fault::from)?;
@@ -168,6 +176,9 @@ struct Ticket {
     app: App,
     principal: String,
     key: String,
+    /// Fences off a request that was given up for dead, perhaps by a replica whose clock is ahead, and then comes back:
+    /// another holds the key by then, and this one may no longer commit.
+    locked_until: DateTime<Utc>,
     answered: AtomicBool,
 }
 
@@ -177,18 +188,25 @@ impl Drop for Ticket {
             return;
         }
         let (app, principal, key) = (self.app.clone(), std::mem::take(&mut self.principal), std::mem::take(&mut self.key));
+        let locked_until = self.locked_until;
         tokio::spawn(async move {
-            let text = "delete from idempotency_keys where principal = ? and key = ? and status is null";
-            let free = async {
-                let work = app.database.begin().await?;
-                work.execute_raw(sql(&work, text, [principal.into(), key.into()])).await?;
-                work.commit().await
-            };
-            if let Err(error) = free.await {
-                tracing::warn!(%error, "an idempotency key stays taken until its request would have timed out");
+            // The database may be what failed; after that time the key is free anyway.
+            while locked_until > now() {
+                match free(&app, &principal, &key, locked_until).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::debug!(%error, "freeing an idempotency key"),
+                }
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             }
         });
     }
+}
+
+async fn free(app: &App, principal: &str, key: &str, locked_until: DateTime<Utc>) -> Result<(), DbErr> {
+    let text = "delete from idempotency_keys where principal = ? and key = ? and locked_until = ? and status is null";
+    let work = app.database.begin().await?;
+    work.execute_raw(sql(&work, text, [principal.into(), key.into(), locked_until.into()])).await?;
+    work.commit().await
 }
 
 /// A change in progress. Dropped without an end, it never happened.
@@ -230,9 +248,13 @@ impl Work {
 
     /// Asks for background work once this commits.
     pub async fn enqueue(&self, kind: JobKind, subject: Uuid) -> Outcome<()> {
-        jobs::enqueue(&self.transaction, kind, subject).await?;
         self.has_jobs.store(true, Ordering::Relaxed);
-        Ok(())
+        self.enqueue_later(kind, subject, Duration::zero()).await
+    }
+
+    /// The same, due only after `wait`.
+    pub async fn enqueue_later(&self, kind: JobKind, subject: Uuid, wait: Duration) -> Outcome<()> {
+        Ok(jobs::enqueue(&self.transaction, kind, subject, wait, &self.request_id).await?)
     }
 
     /// Writes the audit row of what `permit` allowed.
@@ -268,9 +290,13 @@ impl Work {
 
     async fn remember(&self, status: i64, etag: Option<&str>, location: Option<&str>, body: &str) -> Outcome<()> {
         let Some(ticket) = &self.ticket else { return Ok(()) };
-        let text = "update idempotency_keys set status = ?, etag = ?, location = ?, body = ? where principal = ? and key = ?";
-        let values = [status.into(), etag.into(), location.into(), body.into(), ticket.principal.clone().into(), ticket.key.clone().into()];
-        self.transaction.execute_raw(sql(&self.transaction, text, values)).await?;
+        let text = "update idempotency_keys set status = ?, etag = ?, location = ?, body = ? \
+                    where principal = ? and key = ? and locked_until = ? and status is null";
+        let (principal, key) = (ticket.principal.clone(), ticket.key.clone());
+        let values = [status.into(), etag.into(), location.into(), body.into(), principal.into(), key.into(), ticket.locked_until.into()];
+        if self.transaction.execute_raw(sql(&self.transaction, text, values)).await?.rows_affected() != 1 {
+            return Err(Fault::new(&IDEMPOTENCY_RUNNING).retry_after(1));
+        }
         ticket.answered.store(true, Ordering::Relaxed);
         Ok(())
     }

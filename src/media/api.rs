@@ -105,7 +105,8 @@ impl MediaApi {
         let _slot = slot(&app).await?;
         let spooled = spool_form(&app, form.0).await?;
         let mime = service::check(spooled.file.path()).await?;
-        let received = Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: *sme_id };
+        let received =
+            Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: *sme_id, request_id: write.request_id() };
         let stored = service::put(&app, &received).await?;
         let work = write.begin(member.user_id, format!("{} {}", received.sme, received.sha256).as_bytes()).await?;
         let photo = service::record(&work, &permit, &received, &stored, mime).await?;
@@ -141,7 +142,8 @@ impl MediaApi {
         let _slot = slot(&app).await?;
         let spooled = uploads::fetch(&app, &upload).await?;
         let mime = service::check(spooled.file.path()).await?;
-        let received = Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: upload.sme_id };
+        let received =
+            Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: upload.sme_id, request_id: write.request_id() };
         let stored = service::put(&app, &received).await?;
         let work = write.begin(member.user_id, upload.id.as_bytes()).await?;
         let photo = uploads::complete(&work, &permit, upload, &received, &stored, mime).await?;

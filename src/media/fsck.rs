@@ -43,27 +43,34 @@ pub async fn run(app: &App, fix: bool) -> Outcome<Report> {
             }
         }
     }
+    // Then the jobs, and the rows last: a job that ends in between has written its rows.
     let reader = app.database.reader();
+    let kinds = [JobKind::ProcessMedia, JobKind::DeleteMedia, JobKind::DiscardOriginal, JobKind::ExpireUpload];
+    let changing = jobs::subjects(reader, &kinds).await?;
     let known: BTreeMap<String, Uuid> = store::known_keys(reader).await?.into_iter().collect();
     let mut report = Report::default();
     for key in &stored {
-        let job = [("originals/", JobKind::DeleteMedia), ("originals/", JobKind::DiscardOriginal), ("uploads/", JobKind::ExpireUpload)];
-        let mut pending = false;
-        for (prefix, kind) in job {
-            if let Some(id) = key.strip_prefix(prefix).and_then(|id| Uuid::parse_str(id).ok()) {
-                pending |= jobs::exists(reader, kind, id).await?;
-            }
-        }
-        if !known.contains_key(key) && !pending {
+        if !known.contains_key(key) && !subject(key).is_some_and(|id| changing.contains(&id)) {
             report.orphans.push(key.clone());
         }
     }
-    let missing: BTreeSet<Uuid> = known.iter().filter(|(key, _)| !stored.contains(*key)).map(|(_, asset)| *asset).collect();
-    report.incomplete = missing.into_iter().collect();
+    let mut incomplete = BTreeSet::new();
+    for (key, asset) in known.iter().filter(|(key, asset)| !stored.contains(*key) && !changing.contains(asset)) {
+        // It may have been stored since the bucket was read.
+        if !app.bucket.exists(key).await? {
+            incomplete.insert(*asset);
+        }
+    }
+    report.incomplete = incomplete.into_iter().collect();
     if fix {
         repair(app, &report).await?;
     }
     Ok(report)
+}
+
+/// Whose object it is, by its name: `img/ID/…`, `originals/ID`, `uploads/ID`.
+fn subject(key: &str) -> Option<Uuid> {
+    Uuid::parse_str(key.split('/').nth(1)?).ok()
 }
 
 async fn repair(app: &App, report: &Report) -> Outcome<()> {

@@ -2,14 +2,15 @@
 
 use std::num::NonZeroUsize;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
     decode::Refusal,
     isolation::Crash,
-    model::{Format, MediaStatus},
-    pipeline::Processed,
+    model::MediaStatus,
+    pipeline::{Encoded, Processed},
     service::original_key,
     store::{self, NewRendition},
 };
@@ -26,6 +27,8 @@ use crate::{
 
 /// A photo that made its worker crash so many times is damaged; fewer times may be bad luck.
 const MOST_CRASHES: i64 = 3;
+/// Renditions on their way to the bucket at a time: a slow store makes one photo wait, not ten times in a row.
+const PUTS_AT_ONCE: usize = 5;
 
 /// Makes the renditions of an asset. Doing it twice gives the same objects.
 pub async fn process(app: &App, job: &Job) -> Outcome<()> {
@@ -36,32 +39,27 @@ pub async fn process(app: &App, job: &Job) -> Outcome<()> {
     }
     let original = match app.bucket.get(&asset.original_key).await {
         Ok(bytes) => bytes,
-        Err(BucketError::NotFound) => return end(app, id, Err(Refusal::Damaged)).await,
+        Err(BucketError::NotFound) => return end(app, job, Err(Refusal::Damaged)).await,
         Err(error) => return Err(error.into()),
     };
     // On all processors: a photo alone is ready soonest, and several share them fairly.
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(64) as u8;
     match app.image_workers.process(&original, threads).await {
-        Ok(finished) => end(app, id, finished.processed).await,
+        Ok(finished) => end(app, job, finished.processed).await,
         Err(crash) if !matches!(crash, Crash::NotStarted(_)) && job.attempts >= MOST_CRASHES => {
             tracing::warn!(media = %id, %crash, "given up");
-            end(app, id, Err(Refusal::Damaged)).await
+            end(app, job, Err(Refusal::Damaged)).await
         }
         Err(crash) => Err(Fault::unavailable(crash)),
     }
 }
 
-async fn end(app: &App, id: Uuid, processed: Result<Processed, Refusal>) -> Outcome<()> {
-    let mut renditions = Vec::new();
-    for encoded in processed.as_ref().map(|processed| processed.renditions.as_slice()).unwrap_or_default() {
-        let hash = hex(&Sha256::digest(&encoded.bytes));
-        let key = format!("img/{}/{}.{}", id.simple(), &hash[..32], encoded.format.extension());
-        let mime = if encoded.format == Format::Webp { "image/webp" } else { "image/jpeg" };
-        app.bucket.put(&key, &encoded.bytes, mime).await?;
-        let (width, height) = (i64::from(encoded.width), i64::from(encoded.height));
-        renditions.push(NewRendition { format: encoded.format, width, height, bytes: encoded.bytes.len() as i64, key });
-    }
-    let work = Work::begin(app, "media-job").await?;
+async fn end(app: &App, job: &Job, processed: Result<Processed, Refusal>) -> Outcome<()> {
+    let id = job.subject_id;
+    let encoded = processed.as_ref().map(|processed| processed.renditions.as_slice()).unwrap_or_default();
+    let puts: Vec<_> = encoded.iter().map(|encoded| put(app, id, encoded)).collect();
+    let renditions: Vec<NewRendition> = stream::iter(puts).buffered(PUTS_AT_ONCE).try_collect().await?;
+    let work = Work::begin(app, &job.request_id()).await?;
     let Some(mut asset) = store::by_id(work.db(), id).await? else { return Ok(()) };
     let fingerprint = processed.as_ref().ok().and_then(|processed| processed.look.fingerprint);
     store::replace_fingerprint(work.db(), id, fingerprint).await?;
@@ -91,13 +89,23 @@ async fn end(app: &App, id: Uuid, processed: Result<Processed, Refusal>) -> Outc
     work.commit().await
 }
 
+/// Stores one rendition, under a name that its content gives it.
+async fn put(app: &App, asset: Uuid, encoded: &Encoded) -> Outcome<NewRendition> {
+    let hash = hex(&Sha256::digest(&encoded.bytes));
+    let key = format!("img/{}/{}.{}", asset.simple(), &hash[..32], encoded.format.extension());
+    app.bucket.put(&key, &encoded.bytes, encoded.format.mime()).await?;
+    let (width, height) = (i64::from(encoded.width), i64::from(encoded.height));
+    Ok(NewRendition { format: encoded.format, width, height, bytes: encoded.bytes.len() as i64, key })
+}
+
 /// Removes the original of an asset whose renditions are made.
-pub async fn discard_original(app: &App, id: Uuid) -> Outcome<()> {
-    app.bucket.delete(&original_key(id)).await.map_err(Fault::from)
+pub async fn discard_original(app: &App, job: &Job) -> Outcome<()> {
+    app.bucket.delete(&original_key(job.subject_id)).await.map_err(Fault::from)
 }
 
 /// Removes objects first, rows last: dying in between leaves rows that the next attempt finds.
-pub async fn delete(app: &App, id: Uuid) -> Outcome<()> {
+pub async fn delete(app: &App, job: &Job) -> Outcome<()> {
+    let id = job.subject_id;
     let asset = store::by_id(app.database.reader(), id).await?;
     if asset.as_ref().is_some_and(|asset| asset.status != MediaStatus::Deleting) {
         return Ok(());
@@ -107,7 +115,7 @@ pub async fn delete(app: &App, id: Uuid) -> Outcome<()> {
         app.bucket.delete(&key).await?;
     }
     app.bucket.delete(&original_key(id)).await?;
-    let work = Work::begin(app, "media-job").await?;
+    let work = Work::begin(app, &job.request_id()).await?;
     store::forget(work.db(), id).await?;
     work.commit().await
 }

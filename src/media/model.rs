@@ -47,6 +47,23 @@ impl Format {
             Self::Jpeg => "jpg",
         }
     }
+
+    pub fn mime(self) -> &'static str {
+        match self {
+            Self::Webp => "image/webp",
+            Self::Jpeg => "image/jpeg",
+        }
+    }
+}
+
+/// An object that the bucket has to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredObject {
+    pub key: String,
+    pub content_type: String,
+    pub bytes: u64,
+    /// First digits of its SHA-256: all 64 for originals, 32 for renditions.
+    pub digest: String,
 }
 
 /// A photo with all that an `<img srcset>` needs.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     decode::{self, Refusal},
-    model::{AttachedPhoto, AttachmentPatch, MediaStatus, NewAttachment, Photo, SimilarPhoto, Sniffed, advice, sniff},
+    model::{AttachedPhoto, AttachmentPatch, MediaStatus, NewAttachment, Photo, SimilarPhoto, Sniffed, StoredObject, advice, sniff},
     store::{self, asset},
 };
 use crate::{
@@ -29,6 +29,8 @@ pub struct Received<'a> {
     pub bytes: u64,
     pub sha256: String,
     pub sme: Uuid,
+    /// Of the request that brought it.
+    pub request_id: &'a str,
 }
 
 /// The photo that an upload became, and whether it is new.
@@ -86,8 +88,8 @@ pub async fn put(app: &App, received: &Received<'_>) -> Outcome<Stored> {
         return Ok(Stored { id, is_new: false });
     }
     let id = Uuid::now_v7();
-    let intent = app.database.begin().await?;
-    jobs::enqueue_later(&intent, JobKind::DeleteMedia, id, chrono::Duration::minutes(10)).await?;
+    let intent = Work::begin(app, received.request_id).await?;
+    intent.enqueue_later(JobKind::DeleteMedia, id, chrono::Duration::minutes(10)).await?;
     intent.commit().await?;
     app.bucket.put_file(&original_key(id), received.file, received.bytes).await?;
     Ok(Stored { id, is_new: true })
@@ -121,6 +123,11 @@ pub async fn record(work: &Work, permit: &Permit<EditProduct>, received: &Receiv
         work.audit(permit, "upload", "media", stored.id, change, None).await?;
     }
     store::photo(work.db(), stored.id).await
+}
+
+/// What the bucket has to hold of `most` assets after `after`, with each object's asset.
+pub async fn stored_objects(connection: &impl ConnectionTrait, after: Uuid, most: u64) -> Outcome<Vec<(Uuid, StoredObject)>> {
+    store::stored_objects(connection, after, most).await
 }
 
 /// The photos of a product, in order.

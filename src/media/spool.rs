@@ -1,16 +1,25 @@
 //! A body on its way in: streamed to a file of ours, counted and hashed as it arrives.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 use super::model::MOST_BYTES;
 use crate::{
     app::App,
-    fault::{Fault, Outcome, TOO_LARGE, say},
+    fault::{Fault, MALFORMED, Outcome, TOO_LARGE, say},
     http::work::hex,
 };
+
+/// A sender that is silent for so long has gone.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+fn paused() -> Fault {
+    Fault::new(&MALFORMED).detail(say("Unggahan terhenti; kirim ulang.", "The upload stopped; send it again."))
+}
 
 /// A received file and its digest. The file is gone when this is dropped.
 pub struct Spooled {
@@ -26,7 +35,7 @@ pub async fn receive<E>(app: &App, chunks: impl Stream<Item = Result<Bytes, E>>,
     let mut out = tokio::fs::File::from_std(file.reopen().map_err(Fault::unavailable)?);
     let (mut hash, mut bytes) = (Sha256::new(), 0_u64);
     let mut chunks = std::pin::pin!(chunks);
-    while let Some(chunk) = chunks.next().await {
+    while let Some(chunk) = timeout(LONGEST_PAUSE, chunks.next()).await.map_err(|_| paused())? {
         let chunk = chunk.map_err(&broken)?;
         bytes += chunk.len() as u64;
         if bytes > MOST_BYTES {

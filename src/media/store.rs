@@ -3,10 +3,13 @@
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel};
 use uuid::Uuid;
 
-use super::model::{AttachedPhoto, Format, MediaStatus, Photo, Rendition, SimilarPhoto, advise};
+use super::model::{AttachedPhoto, Format, MediaStatus, Photo, Rendition, SimilarPhoto, StoredObject, advise};
 use crate::{
     fault::{Fault, Outcome},
-    platform::{clock::now, database::sql},
+    platform::{
+        clock::now,
+        database::{select, sql},
+    },
     values::Localized,
 };
 
@@ -337,6 +340,43 @@ pub async fn forget(connection: &impl ConnectionTrait, asset: Uuid) -> Outcome<(
     connection.execute_raw(sql(connection, "delete from media_renditions where asset_id = ?", [asset.into()])).await?;
     connection.execute_raw(sql(connection, "delete from media_assets where id = ?", [asset.into()])).await?;
     Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct ObjectRow {
+    asset_id: Uuid,
+    object_key: String,
+    format: Option<Format>,
+    mime: String,
+    bytes: i64,
+    sha256: String,
+}
+
+/// What the bucket has to hold of `most` assets after `after`, in order of their ids, with each object's asset.
+pub async fn stored_objects(connection: &impl ConnectionTrait, after: Uuid, most: u64) -> Outcome<Vec<(Uuid, StoredObject)>> {
+    let text = "with page as (select * from media_assets where id > ? order by id limit ?) \
+                select id as asset_id, original_key as object_key, null as format, mime, bytes, sha256 from page \
+                where original_kept = 1 and status <> 'deleting' \
+                union all select r.asset_id, r.object_key, r.format, a.mime, r.bytes, '' from media_renditions r \
+                join page a on a.id = r.asset_id where a.status <> 'deleting' order by 1, 2";
+    let rows: Vec<ObjectRow> = select(connection, text, [after.into(), (most as i64).into()]).await?;
+    Ok(rows.into_iter().map(|row| (row.asset_id, row.into_object())).collect())
+}
+
+impl ObjectRow {
+    fn into_object(self) -> StoredObject {
+        let (content_type, digest) = match self.format {
+            // Renditions are named by the first half of their digest.
+            Some(format) => (format.mime().to_owned(), digest_in_name(&self.object_key)),
+            None => (self.mime, self.sha256),
+        };
+        StoredObject { key: self.object_key, content_type, bytes: self.bytes as u64, digest }
+    }
+}
+
+fn digest_in_name(key: &str) -> String {
+    let name = key.rsplit('/').next().unwrap_or_default();
+    name.split('.').next().unwrap_or_default().to_owned()
 }
 
 /// Every key that the database knows, with its asset.

@@ -24,7 +24,7 @@ use crate::{
     platform::{
         bucket::BucketError,
         clock::now,
-        jobs::{self, JobKind},
+        jobs::{Job, JobKind},
     },
 };
 
@@ -105,7 +105,7 @@ pub async fn begin(work: &Work, _permit: &Permit<EditProduct>, new: NewUpload, h
         created_at: now(),
     };
     store::insert_upload(work.db(), row).await?;
-    jobs::enqueue_later(work.db(), JobKind::ExpireUpload, id, KEPT_FOR).await?;
+    work.enqueue_later(JobKind::ExpireUpload, id, KEPT_FOR).await?;
     let headers = UploadHeaders { content_type: new.content_type, content_length: new.bytes.to_string() };
     Ok(Upload { id, method: "PUT".into(), url, headers, expires_at })
 }
@@ -144,14 +144,14 @@ pub async fn complete(
     let id = upload.id;
     store::complete_upload(work.db(), id, photo.id).await?;
     // Until the signature runs out the key could be written again, so it is removed only then.
-    jobs::enqueue_later(work.db(), JobKind::ExpireUpload, id, SIGNED_FOR).await?;
+    work.enqueue_later(JobKind::ExpireUpload, id, SIGNED_FOR).await?;
     Ok(photo)
 }
 
 /// Removes an upload whose time is over.
-pub async fn expire(app: &App, id: Uuid) -> Outcome<()> {
-    app.bucket.delete(&key(id)).await?;
-    let work = Work::begin(app, "media-job").await?;
-    store::forget_upload(work.db(), id).await?;
+pub async fn expire(app: &App, job: &Job) -> Outcome<()> {
+    app.bucket.delete(&key(job.subject_id)).await?;
+    let work = Work::begin(app, &job.request_id()).await?;
+    store::forget_upload(work.db(), job.subject_id).await?;
     work.commit().await
 }

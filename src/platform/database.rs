@@ -9,11 +9,17 @@ use std::{
 };
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, FromQueryResult, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    AccessMode, ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, EntityTrait, FromQueryResult, IsolationLevel, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait, Value,
+    sqlx::{
+        self, Connection as _, SqliteConnection,
+        postgres::PgListener,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
 
 use uuid::Uuid;
@@ -21,10 +27,14 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     fault::{Fault, Outcome, STALE},
+    platform::clock::now,
 };
 
 /// Any number of replicas may start at once; one migrates while the others wait on this lock.
 const MIGRATION_LOCK: i64 = 0x4554_414c;
+
+/// The same for what is put in at the first start.
+const SEED_LOCK: i64 = MIGRATION_LOCK + 1;
 
 #[derive(Clone)]
 pub struct Database {
@@ -32,6 +42,45 @@ pub struct Database {
     /// SQLite has one writer, so writes queue here instead of failing as busy; PostgreSQL: the reader.
     writer: DatabaseConnection,
     statements: Arc<AtomicU64>,
+    url: String,
+}
+
+/// Keeps other replicas waiting for as long as it lives.
+pub struct Alone(Option<(DatabaseTransaction, DatabaseConnection)>);
+
+impl Alone {
+    pub async fn end(self) {
+        if let Some((lock, connection)) = self.0 {
+            let _ = lock.rollback().await;
+            let _ = connection.close().await;
+        }
+    }
+}
+
+/// What a replica tells the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// The public catalogue has changed.
+    Catalogue,
+    /// A job is due.
+    Jobs,
+}
+
+/// Notices of all replicas, this one included, as they commit (see migration m0018).
+pub struct Notices(PgListener);
+
+impl Notices {
+    /// The next notice. An error where some may have been lost.
+    pub async fn next(&mut self) -> anyhow::Result<Notice> {
+        loop {
+            match self.0.try_recv().await?.context("the connection was lost")?.payload() {
+                "catalogue" => return Ok(Notice::Catalogue),
+                "jobs" => return Ok(Notice::Jobs),
+                // Of a newer version.
+                _ => {}
+            }
+        }
+    }
 }
 
 impl Database {
@@ -44,24 +93,91 @@ impl Database {
         };
         let reader = open(&url, config.database_connections, &statements).await?;
         let writer = if url.starts_with("sqlite:") { open(&url, 1, &statements).await? } else { reader.clone() };
-        Ok(Self { reader, writer, statements })
+        Ok(Self { reader, writer, statements, url })
     }
 
-    /// Brings the schema up to this binary's, under a lock.
-    pub async fn migrate(&self) -> anyhow::Result<()> {
-        if self.backend() == DbBackend::Sqlite {
-            return Migrator::up(&self.writer, None).await.context("migration");
+    /// Connects for a command that reads or writes everything, however long its statements take.
+    pub async fn connect_patiently(config: &Config) -> anyhow::Result<Self> {
+        let mut database = Self::connect(config).await?;
+        if database.backend() == DbBackend::Postgres {
+            database.reader = open_postgres(&database.url, 4, &database.statements, Patience::Endless).await?;
+            database.writer = database.reader.clone();
         }
-        let lock = self.writer.begin().await?;
+        Ok(database)
+    }
+
+    /// A transaction that sees one moment for as long as it lasts, and changes nothing.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        if self.backend() == DbBackend::Sqlite {
+            let work = self.reader.begin().await?;
+            // SQLite takes its snapshot at the first read.
+            work.query_one_raw(sql(&work, "select count(*) from sqlite_master", [])).await?;
+            return Ok(work);
+        }
+        self.reader.begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly)).await
+    }
+
+    /// Brings the schema up to this binary's, under a lock, however long that takes.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        self.migrate_up_to(usize::MAX).await
+    }
+
+    /// The same for the first `most` steps only.
+    pub async fn migrate_up_to(&self, most: usize) -> anyhow::Result<()> {
+        if self.backend() == DbBackend::Sqlite {
+            return apply(&self.writer, most).await;
+        }
+        let patient = open_postgres(&self.url, 2, &self.statements, Patience::Endless).await?;
+        let lock = patient.begin().await?;
         let take = Statement::from_sql_and_values(DbBackend::Postgres, "select pg_advisory_xact_lock($1)", [MIGRATION_LOCK.into()]);
         lock.execute_raw(take).await?;
-        Migrator::up(&self.writer, None).await.context("migration")?;
-        lock.commit().await.context("migration lock")
+        apply(&patient, most).await?;
+        lock.commit().await.context("migration lock")?;
+        patient.close().await.context("migration")
     }
 
-    /// Steps of the schema that are not applied yet.
+    /// Steps of the schema that are applied, in order, also those of a newer version.
+    pub async fn applied_migrations(&self) -> anyhow::Result<Vec<String>> {
+        Ok(Migrator::get_migration_models(&self.writer).await?.into_iter().map(|model| model.version).collect())
+    }
+
+    /// Steps of this version that are not applied yet.
     pub async fn pending_migrations(&self) -> anyhow::Result<usize> {
-        Ok(Migrator::get_pending_migrations(&self.writer).await?.len())
+        Ok(pending(&self.applied_migrations().await?))
+    }
+
+    /// Waits until no other replica is at work that only one may do, such as putting in what the first start needs.
+    pub async fn alone(&self) -> anyhow::Result<Alone> {
+        if self.backend() == DbBackend::Sqlite {
+            return Ok(Alone(None));
+        }
+        let patient = open_postgres(&self.url, 1, &self.statements, Patience::Endless).await?;
+        let lock = patient.begin().await?;
+        let take = Statement::from_sql_and_values(DbBackend::Postgres, "select pg_advisory_xact_lock($1)", [SEED_LOCK.into()]);
+        lock.execute_raw(take).await?;
+        Ok(Alone(Some((lock, patient))))
+    }
+
+    /// Begins to listen; `None` where no other process can have anything to tell.
+    pub async fn notices(&self) -> anyhow::Result<Option<Notices>> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(None);
+        }
+        let mut listener = PgListener::connect(&self.url).await?;
+        listener.listen("etalase").await?;
+        Ok(Some(Notices(listener)))
+    }
+
+    /// Connections for reading, open and idle; on PostgreSQL all of them.
+    pub fn connections(&self) -> (u32, u32) {
+        let (size, idle) = if self.backend() == DbBackend::Postgres {
+            let pool = self.reader.get_postgres_connection_pool();
+            (pool.size(), pool.num_idle())
+        } else {
+            let pool = self.reader.get_sqlite_connection_pool();
+            (pool.size(), pool.num_idle())
+        };
+        (size, u32::try_from(idle).unwrap_or(size))
     }
 
     /// For reads outside a transaction.
@@ -90,16 +206,65 @@ impl Database {
     }
 }
 
+/// How many steps of this version are not among those `applied`.
+fn pending(applied: &[String]) -> usize {
+    Migrator::migrations().iter().filter(|step| !applied.iter().any(|name| name == step.name())).count()
+}
+
+/// Applies what is pending. A schema that is ahead is left alone: while an upgrade rolls on, replicas of the version before
+/// may still start, which steps allow for by only adding (see tests/suite/upgrade.rs).
+async fn apply(connection: &DatabaseConnection, most: usize) -> anyhow::Result<()> {
+    let applied: Vec<String> = Migrator::get_migration_models(connection).await?.into_iter().map(|model| model.version).collect();
+    let steps = pending(&applied).min(most.saturating_sub(applied.len()));
+    if steps == 0 {
+        return Ok(());
+    }
+    Migrator::up(connection, u32::try_from(steps).ok()).await.context("migration")
+}
+
+/// How long one statement may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// A little less than a request.
+    Request,
+    /// For migrations and backups.
+    Endless,
+}
+
 async fn open(url: &str, connections: u32, statements: &Arc<AtomicU64>) -> anyhow::Result<DatabaseConnection> {
+    if !url.starts_with("sqlite:") {
+        return open_postgres(url, connections, statements, Patience::Request).await;
+    }
     let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_timeout(Duration::from_secs(10))
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite| {
-            sqlite.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).foreign_keys(true).busy_timeout(Duration::from_secs(10))
-        });
+    options.max_connections(connections).map_sqlx_sqlite_opts(|sqlite| {
+        sqlite.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).foreign_keys(true).busy_timeout(Duration::from_secs(10))
+    });
+    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_outside_transactions(connection))));
+    connect(options, statements).await
+}
+
+/// Whether a connection that comes back can be used again. When the disk is full SQLite ends the transaction by itself; sqlx,
+/// whose own `rollback` then fails, still believes in it, and would open savepoints that nothing ever commits.
+async fn is_outside_transactions(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Answered after a rollback that is still on its way.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
+async fn open_postgres(url: &str, connections: u32, statements: &Arc<AtomicU64>, patience: Patience) -> anyhow::Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).map_sqlx_postgres_opts(move |postgres| {
+        let postgres = postgres.application_name("etalase");
+        if patience == Patience::Endless {
+            return postgres;
+        }
+        postgres.options([("statement_timeout", "25s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")])
+    });
+    connect(options, statements).await
+}
+
+async fn connect(mut options: ConnectOptions, statements: &Arc<AtomicU64>) -> anyhow::Result<DatabaseConnection> {
+    options.acquire_timeout(Duration::from_secs(5)).connect_timeout(Duration::from_secs(5)).sqlx_logging(false);
     let mut connection = SeaOrm::connect(options).await.context("database")?;
     let counter = Arc::clone(statements);
     connection.set_metric_callback(move |_| {
@@ -167,6 +332,15 @@ where
     let update = A::Entity::update_many().set(changed).filter(id.0.eq(id.1)).filter(version.0.eq(version.1));
     let result = update.exec(connection).await?;
     if result.rows_affected == 1 { Ok(()) } else { Err(Fault::new(&STALE)) }
+}
+
+/// The time that leases go by: the database's own where several replicas share it, since their clocks may differ.
+pub async fn shared_now(connection: &impl ConnectionTrait) -> Result<DateTime<Utc>, DbErr> {
+    if connection.get_database_backend() == DbBackend::Sqlite {
+        return Ok(now());
+    }
+    let row = connection.query_one_raw(sql(connection, "select clock_timestamp() as at", [])).await?;
+    row.map_or_else(|| Ok(now()), |row| row.try_get("", "at"))
 }
 
 /// The clause that lets several workers take different rows; SQLite's single writer needs none.

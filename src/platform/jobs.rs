@@ -3,18 +3,22 @@
 //! A job is due work on one subject; asking twice for the same work is one job. A worker that dies
 //! leaves its lease to run out, and the next worker takes the job again.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 use uuid::Uuid;
 
-use crate::platform::{
-    clock::now,
-    database::{Database, skip_locked, sql},
+use crate::{
+    fault::Outcome,
+    platform::{
+        clock::now,
+        database::{Database, marks, select, shared_now, skip_locked, sql},
+    },
 };
 
 /// How long a worker may be silent before its job is taken by another.
-const LEASE: Duration = Duration::from_mins(1);
+pub const LEASE: Duration = Duration::from_secs(30);
 const MOST_ATTEMPTS: i64 = 8;
 
 /// What there is to do.
@@ -37,6 +41,9 @@ pub enum JobKind {
 }
 
 impl JobKind {
+    pub const ALL: [Self; 7] =
+        [Self::ProcessMedia, Self::DeleteMedia, Self::DiscardOriginal, Self::ExpireUpload, Self::OpenCall, Self::CloseCall, Self::LapseOffers];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::ProcessMedia => "process_media",
@@ -50,9 +57,12 @@ impl JobKind {
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        use JobKind::{CloseCall, DeleteMedia, DiscardOriginal, ExpireUpload, LapseOffers, OpenCall, ProcessMedia};
-        let all = [ProcessMedia, DeleteMedia, DiscardOriginal, ExpireUpload, OpenCall, CloseCall, LapseOffers];
-        all.into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether the work takes objects out of the bucket.
+    pub fn removes_objects(self) -> bool {
+        matches!(self, Self::DeleteMedia | Self::DiscardOriginal | Self::ExpireUpload)
     }
 }
 
@@ -62,18 +72,24 @@ pub struct Job {
     pub kind: String,
     pub subject_id: Uuid,
     pub attempts: i64,
+    /// Since when it has been due (UTC).
+    pub run_at: DateTime<Utc>,
+    request_id: Option<String>,
 }
 
-/// Asks for work within a transaction; it is seen by workers once that commits.
-pub async fn enqueue(work: &DatabaseTransaction, kind: JobKind, subject: Uuid) -> Result<(), DbErr> {
-    enqueue_later(work, kind, subject, chrono::Duration::zero()).await
+impl Job {
+    /// The request that asked for the work; jobs of a version that did not note it are named by themselves.
+    pub fn request_id(&self) -> String {
+        self.request_id.clone().unwrap_or_else(|| format!("job-{}", self.id))
+    }
 }
 
-/// Asks for work that is due only after `wait`.
-pub async fn enqueue_later(work: &DatabaseTransaction, kind: JobKind, subject: Uuid, wait: chrono::Duration) -> Result<(), DbErr> {
-    let text = "insert into jobs (id, kind, subject_id, run_at, created_at) values (?, ?, ?, ?, ?) \
-                on conflict (kind, subject_id) do update set run_at = excluded.run_at, attempts = 0, dead = 0";
-    let values = [Uuid::now_v7().into(), kind.name().into(), subject.into(), (now() + wait).into(), now().into()];
+/// Asks, on behalf of a request, for work that is due after `wait`; workers see it once the transaction commits.
+pub async fn enqueue(work: &DatabaseTransaction, kind: JobKind, subject: Uuid, wait: chrono::Duration, request_id: &str) -> Result<(), DbErr> {
+    let text = "insert into jobs (id, kind, subject_id, run_at, created_at, request_id) values (?, ?, ?, ?, ?, ?) \
+                on conflict (kind, subject_id) do update set run_at = excluded.run_at, attempts = 0, dead = 0, request_id = excluded.request_id";
+    let at = shared_now(work).await?;
+    let values = [Uuid::now_v7().into(), kind.name().into(), subject.into(), (at + wait).into(), at.into(), request_id.into()];
     work.execute_raw(sql(work, text, values)).await.map(|_| ())
 }
 
@@ -83,10 +99,11 @@ pub async fn withdraw(work: &DatabaseTransaction, kind: JobKind, subject: Uuid) 
     work.execute_raw(sql(work, text, [kind.name().into(), subject.into()])).await.map(|_| ())
 }
 
-/// Whether such work is asked for.
-pub async fn exists(connection: &impl ConnectionTrait, kind: JobKind, subject: Uuid) -> Result<bool, DbErr> {
-    let text = "select 1 as one from jobs where kind = ? and subject_id = ?";
-    Ok(connection.query_one_raw(sql(connection, text, [kind.name().into(), subject.into()])).await?.is_some())
+/// What work of these kinds is asked for on.
+pub async fn subjects(connection: &impl ConnectionTrait, kinds: &[JobKind]) -> Result<BTreeSet<Uuid>, DbErr> {
+    let text = format!("select subject_id from jobs where kind in ({})", marks(kinds.len()));
+    let rows = connection.query_all_raw(sql(connection, &text, kinds.iter().map(|kind| kind.name().into()))).await?;
+    rows.iter().map(|row| row.try_get("", "subject_id")).collect()
 }
 
 /// How many pieces of such work wait or are being done.
@@ -99,16 +116,78 @@ pub async fn depth(connection: &impl ConnectionTrait, kind: JobKind) -> Result<i
 /// Takes the job that has been due longest, if any.
 pub async fn claim(database: &Database) -> Result<Option<Job>, DbErr> {
     let work = database.begin().await?;
+    let at = shared_now(&work).await?;
     let text = format!(
         "update jobs set locked_until = ?, attempts = attempts + 1 where id = (select id from jobs \
          where dead = 0 and run_at <= ? and (locked_until is null or locked_until < ?) \
-         order by run_at limit 1 {}) returning id, kind, subject_id, attempts",
+         order by run_at limit 1 {}) returning id, kind, subject_id, attempts, run_at, request_id",
         skip_locked(database.backend())
     );
-    let row = work.query_one_raw(sql(&work, &text, [(now() + LEASE).into(), now().into(), now().into()])).await?;
+    let row = work.query_one_raw(sql(&work, &text, [(at + LEASE).into(), at.into(), at.into()])).await?;
     let job = row.map(|row| Job::from_query_result(&row, "")).transpose()?;
     work.commit().await?;
     Ok(job)
+}
+
+/// Keeps a job from being taken by another for as long as its worker lives.
+pub async fn renew_lease(database: &Database, job: &Job) -> Result<(), DbErr> {
+    let work = database.begin().await?;
+    let text = "update jobs set locked_until = ? where id = ? and attempts = ?";
+    work.execute_raw(sql(&work, text, [(shared_now(&work).await? + LEASE).into(), job.id.into(), job.attempts.into()])).await?;
+    work.commit().await
+}
+
+/// Puts a job off without counting it as an attempt.
+pub async fn put_off(database: &Database, job: &Job, wait: chrono::Duration) -> Result<(), DbErr> {
+    let work = database.begin().await?;
+    let text = "update jobs set locked_until = null, run_at = ?, attempts = attempts - 1 where id = ? and attempts = ?";
+    work.execute_raw(sql(&work, text, [(shared_now(&work).await? + wait).into(), job.id.into(), job.attempts.into()])).await?;
+    return_lease(&work, job).await?;
+    work.commit().await
+}
+
+/// How many jobs of each kind wait and are set aside, and since when the oldest has been due.
+#[derive(Debug, FromQueryResult)]
+pub struct Queue {
+    pub kind: String,
+    pub due: i64,
+    pub later: i64,
+    pub dead: i64,
+    /// UTC; of those that are due.
+    pub oldest_due: Option<DateTime<Utc>>,
+}
+
+pub async fn queues(connection: &impl ConnectionTrait) -> Outcome<Vec<Queue>> {
+    let text = "select kind, count(case when dead = 0 and run_at <= ? then 1 end) as due, \
+                count(case when dead = 0 and run_at > ? then 1 end) as later, count(case when dead = 1 then 1 end) as dead, \
+                min(case when dead = 0 and run_at <= ? then run_at end) as oldest_due from jobs group by kind";
+    let at = shared_now(connection).await?;
+    select(connection, text, [at.into(), at.into(), at.into()]).await
+}
+
+/// A job that was set aside.
+#[derive(Debug, FromQueryResult)]
+pub struct SetAside {
+    pub kind: String,
+    pub subject_id: Uuid,
+    pub last_error: Option<String>,
+    /// UTC.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The oldest 100 jobs that were set aside.
+pub async fn set_aside(connection: &impl ConnectionTrait) -> Outcome<Vec<SetAside>> {
+    let text = "select kind, subject_id, last_error, created_at from jobs where dead = 1 order by created_at limit 100";
+    select(connection, text, []).await
+}
+
+/// Makes due what was set aside; how many.
+pub async fn retry(database: &Database) -> Result<u64, DbErr> {
+    let work = database.begin().await?;
+    let text = "update jobs set dead = 0, attempts = 0, run_at = ? where dead = 1";
+    let count = work.execute_raw(sql(&work, text, [shared_now(&work).await?.into()])).await?.rows_affected();
+    work.commit().await?;
+    Ok(count)
 }
 
 /// Takes a finished job off the table, unless the same work was asked for again meanwhile.
@@ -131,7 +210,7 @@ pub async fn failed(database: &Database, job: &Job, error: &str) -> Result<bool,
     let wait = chrono::Duration::seconds(1_i64 << job.attempts.clamp(0, 9));
     let work = database.begin().await?;
     let text = "update jobs set locked_until = null, run_at = ?, last_error = ?, dead = ? where id = ? and attempts = ?";
-    let values = [(now() + wait).into(), error.into(), i64::from(dead).into(), job.id.into(), job.attempts.into()];
+    let values = [(shared_now(&work).await? + wait).into(), error.into(), i64::from(dead).into(), job.id.into(), job.attempts.into()];
     work.execute_raw(sql(&work, text, values)).await?;
     return_lease(&work, job).await?;
     work.commit().await?;

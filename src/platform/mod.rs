@@ -1,6 +1,8 @@
-//! Adapters to the outside: the database with its two dialects, the bucket, jobs, the clock.
+//! Adapters to the outside: the database with its two dialects, the bucket, files, jobs, figures, the clock.
 
 pub mod bucket;
 pub mod clock;
 pub mod database;
+pub mod files;
 pub mod jobs;
+pub mod metrics;

@@ -23,6 +23,7 @@ use crate::{
         reply::{File, FileKind},
         work::hex,
     },
+    platform::metrics,
     values::Language,
 };
 
@@ -71,11 +72,14 @@ impl Visit {
         let (etag, is_known) = self.etag(&key);
         let mut public = Public { answer: None, etag, language: self.tag(), shape: PhantomData };
         if is_known {
+            metrics::cache("not_modified");
             return Ok(public);
         }
         let answer = if let Some(answer) = self.app.cache.get(&key).await {
+            metrics::cache("hit");
             answer
         } else {
+            metrics::cache("miss");
             let answer = make(self.app.clone()).await?;
             self.app.cache.insert(key, answer.clone()).await;
             answer

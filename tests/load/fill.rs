@@ -1,10 +1,19 @@
-//! Multiplies the demo's public products until there are as many as asked for: `fill 10000`. Takes the same
-//! `ETALASE_*` settings as the service, which must have been started with demo data before.
+//! Multiplies the demo's public products until there are as many as asked for, and adds photos of ten renditions each with
+//! their objects: `fill 10000 3000`. Takes the same `ETALASE_*` settings as the service, which must have been started with
+//! demo data before.
 
 use anyhow::Context;
 use chrono::{Duration, Utc};
-use etalase::{app::App, config::Config, platform::database::sql};
+use etalase::{
+    app::App,
+    config::Config,
+    http::work::hex,
+    platform::database::{insert_many, sql},
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rand::RngCore;
 use sea_orm::ConnectionTrait;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 #[tokio::main]
@@ -32,5 +41,36 @@ async fn main() -> anyhow::Result<()> {
     let work = app.database.begin().await?;
     work.execute_raw(sql(&work, "update catalogue_version set version = version + 1", [])).await?;
     work.commit().await?;
-    Ok(())
+    let photos: usize = std::env::args().nth(2).map_or(Ok(0), |photos| photos.parse())?;
+    stream::iter((0..photos).map(|_| photo(&app))).buffer_unordered(8).try_collect::<()>().await
+}
+
+/// A photo as processing leaves it, of random bytes in place of a picture.
+async fn photo(app: &App) -> anyhow::Result<()> {
+    let id = Uuid::now_v7();
+    let (original, key) = (random(100_000), format!("originals/{id}"));
+    app.bucket.put(&key, &original, "image/jpeg").await?;
+    let mut renditions = Vec::new();
+    for (format, extension, mime) in [("webp", "webp", "image/webp"), ("jpeg", "jpg", "image/jpeg")] {
+        for width in [160_i64, 320, 640, 960, 1280] {
+            let bytes = random(32_000);
+            let key = format!("img/{}/{}.{extension}", id.simple(), &hex(&Sha256::digest(&bytes))[..32]);
+            app.bucket.put(&key, &bytes, mime).await?;
+            renditions.push(vec![id.into(), format.into(), width.into(), width.into(), (bytes.len() as i64).into(), key.into()]);
+        }
+    }
+    let work = app.database.begin().await?;
+    let text = "insert into media_assets (id, owner_sme_id, sha256, original_key, mime, bytes, width, height, status, original_kept, created_at, updated_at) \
+                select ?, id, ?, ?, 'image/jpeg', ?, 1600, 1200, 'ready', 1, ?, ? from smes order by id limit 1";
+    let (digest, at) = (hex(&Sha256::digest(&original)), Utc::now());
+    let values = [id.into(), digest.into(), key.into(), (original.len() as i64).into(), at.into(), at.into()];
+    work.execute_raw(sql(&work, text, values)).await?;
+    insert_many(&work, "media_renditions (asset_id, format, width, height, bytes, object_key)", renditions).await?;
+    Ok(work.commit().await?)
+}
+
+fn random(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
 }

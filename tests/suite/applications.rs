@@ -35,10 +35,17 @@ impl Applicant {
 pub async fn open_exhibition(town: &Town, slug: &str, capacity: i64) -> String {
     let exhibition = town.exhibition(slug).await;
     town.call(&exhibition, capacity).await;
-    for step in ["announce", "open"] {
-        town.coordinator.post_empty(&format!("/v1/exhibitions/{exhibition}/{step}")).await.expect(200);
-    }
+    announce_and_open(town, &exhibition).await;
     exhibition
+}
+
+/// The clock may open a call in the moment between.
+pub async fn announce_and_open(town: &Town, exhibition: &str) {
+    let path = format!("/v1/exhibitions/{exhibition}");
+    town.coordinator.post_empty(&format!("{path}/announce")).await.expect(200);
+    let opened = town.coordinator.post_empty(&format!("{path}/open")).await;
+    let status = town.coordinator.get(&path).await.expect(200).text("/status");
+    assert_eq!(status, "applications_open", "{:#}", opened.body);
 }
 
 /// Registers an SME, has its NIB verified, lets it wish a garment, which needs no food permit, and hands in.
@@ -127,7 +134,7 @@ on_both! {
         assert!(late.text("/detail").contains("WITA") && late.text("/closes_at").ends_with("+08:00"), "{:#}", late.body);
         let etag = applicant.owner.get(&applicant.path).await.etag();
         assert_eq!(applicant.owner.patch(&applicant.path, &etag, json!({ "pitch": null })).await.expect(409).text("/reason"), "call_closed");
-        service::by_the_clock(&world.app, Uuid::parse_str(&exhibition).unwrap(), etalase::exhibitions::model::ExhibitionEvent::Close).await.unwrap();
+        service::by_the_clock(&world.app, Uuid::parse_str(&exhibition).unwrap(), etalase::exhibitions::model::ExhibitionEvent::Close, "test").await.unwrap();
         assert_eq!(town.coordinator.get(&format!("/v1/exhibitions/{exhibition}")).await.text("/status"), "curation");
     }
 
@@ -250,7 +257,7 @@ on_both! {
         // The offer runs out: the next one is made by the clock, and a late yes is too late.
         world.execute("update applications set confirm_by = ? where id = ?", vec![(Utc::now() - Duration::seconds(1)).into(), uuid(all[1].id())]).await.unwrap();
         assert_eq!(all[1].step("confirm").await.expect(409).text("/reason"), "offer_lapsed");
-        service::lapse(&world.app, Uuid::parse_str(&exhibition).unwrap()).await.unwrap();
+        service::lapse(&world.app, Uuid::parse_str(&exhibition).unwrap(), "test").await.unwrap();
         assert_eq!((all[1].status().await, all[2].status().await), ("lapsed".into(), "accepted".into()));
         let confirm_by = all[2].owner.get(&all[2].path).await.body["confirm_by"].clone();
         assert_eq!(confirm_by["local"], "2030-04-01T17:00");

@@ -19,23 +19,29 @@ use uuid::Uuid;
 
 use crate::world::{fixture, new_postgres_database};
 
-const PASSWORD: &str = "demo-password-for-tests";
+pub const PASSWORD: &str = "demo-password-for-tests";
 
-struct Service {
+/// The program as a process of its own.
+pub struct Service {
     child: Child,
-    base: String,
-    said: Vec<String>,
+    pub base: String,
+    pub said: Vec<String>,
 }
 
 impl Service {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, &[], Stdio::null())
+    }
+
+    pub fn start_with(folder: &Path, arguments: &[&str], settings: &[(&str, &str)], log: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_etalase"))
             .args(["--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder)
             .args(arguments)
             .env("ETALASE_DEMO_PASSWORD", PASSWORD)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .envs(settings.iter().copied())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut said = Vec::new();
@@ -56,7 +62,14 @@ impl Service {
         self.child.wait().unwrap();
     }
 
-    async fn sign_in(&self, email: &str) -> String {
+    /// Asks it to stop; its exit status once it has.
+    pub fn terminate(mut self) -> std::process::ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    pub async fn sign_in(&self, email: &str) -> String {
         let client = reqwest::Client::new();
         let body = json!({ "email": email, "password": PASSWORD });
         let answer: Value = client.post(format!("{}/v1/auth/sign-in", self.base)).json(&body).send().await.unwrap().json().await.unwrap();

@@ -1,6 +1,7 @@
 //! Bad input and faults: a precise problem, and nothing lost.
 
 use reqwest::Method;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Engine, World};
@@ -170,4 +171,31 @@ on_both! {
         let answer = problem(town.owner.upload(&town.sme, crate::world::small_photo()).await, 503, "unavailable");
         assert_ne!(answer.header("retry-after"), "");
     }
+}
+
+/// The same with a disk that is really full, where SQLite behaves worse, is in tests/faults.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_can_not_grow_refuses_writes_until_there_is_room() {
+    let world = World::start(Engine::Sqlite, |_| {}).await;
+    let town = world.town().await;
+    let mut refused = 0;
+    for round in 0..3 {
+        // Not a page more than there is, for as long as this connection lives.
+        world.execute("pragma max_page_count = 1", vec![]).await.unwrap();
+        for number in 0..40 {
+            let answer = town.owner.post("/v1/products", town.dodol(&format!("Penuh {round} {number}"))).await;
+            refused += u32::from(answer.status == 503);
+            assert!(matches!(answer.status, 201 | 503), "{:#}", answer.body);
+        }
+        world.execute("pragma max_page_count = 1000000", vec![]).await.unwrap();
+        // A request that is refused rolls back, too.
+        town.owner.post("/v1/products", json!({ "sme_id": town.sme, "category": "unknown", "title": { "id": "x" } })).await.expect(422);
+    }
+    assert!(refused > 0, "it was full");
+    town.owner.post("/v1/products", town.dodol("Sesudah penuh")).await.expect(201);
+    let another = sea_orm::Database::connect(format!("sqlite:{}", world.folder.path().join("etalase.db").display())).await.unwrap();
+    let count =
+        sea_orm::Statement::from_string(another.get_database_backend(), "select count(*) as n from products where title like '%Sesudah penuh%'");
+    let row = another.query_one_raw(count).await.unwrap().unwrap();
+    assert_eq!(row.try_get::<i64>("", "n").unwrap(), 1, "seen by another connection");
 }

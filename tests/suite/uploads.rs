@@ -98,7 +98,7 @@ let elsewhere = world.client.put(elsewhere).body(photo.clone()).send().await.unw
         }
         let upload_id = uuid::Uuid::parse_str(&upload.text("/id")).unwrap();
         for _ in 0..200 {
-            if !jobs::exists(world.app.database.reader(), jobs::JobKind::ExpireUpload, upload_id).await.unwrap() {
+            if !jobs::subjects(world.app.database.reader(), &[jobs::JobKind::ExpireUpload]).await.unwrap().contains(&upload_id) {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

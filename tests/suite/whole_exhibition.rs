@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    applications::{Applicant, applicant, close},
+    applications::{Applicant, announce_and_open, applicant, close},
     selection::{id_of, judge, share, staff},
     world::{Engine, Person, Town, World},
 };
@@ -67,9 +67,7 @@ async fn play(world: World) {
         "confirm_by": format!("{}T17:00", after(6)), "capacity": 2,
     });
     put(&town.coordinator, &format!("{path}/call"), call).await.expect(200);
-    for step in ["announce", "open"] {
-        town.coordinator.post_empty(&format!("{path}/{step}")).await.expect(200);
-    }
+    announce_and_open(&town, &exhibition).await;
     let calendar = buyer.send(buyer.request(Method::GET, "/v1/storefront/exhibitions/bali/calendar.ics")).await.expect(200);
     assert_eq!(calendar.header("content-type"), "text/calendar");
     let event = buyer.get("/v1/storefront/exhibitions/bali/event.jsonld").await.expect(200);

@@ -108,6 +108,17 @@ pub async fn new_postgres_database() -> String {
     admin.rsplit_once('/').map(|(server, _)| format!("{server}/{name}")).unwrap()
 }
 
+/// Where tests/garage names a real store, a bucket of its own there.
+pub fn use_test_store(config: &mut Config) {
+    let of_store = |name: &str| std::env::var(format!("ETALASE_TEST_BUCKET_{name}")).ok();
+    if let Some(endpoint) = of_store("ENDPOINT") {
+        config.bucket_endpoint = Some(endpoint);
+        config.bucket_access_key = of_store("ACCESS_KEY");
+        config.bucket_secret_key = of_store("SECRET_KEY");
+        config.bucket_name = format!("t{}", Uuid::now_v7().simple());
+    }
+}
+
 impl World {
     pub async fn start(engine: Engine, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -122,16 +133,14 @@ impl World {
             overrides.push(("database_url", new_postgres_database().await));
         }
         let mut config = Config::load(None, &overrides).unwrap();
-        // tests/garage names a real store; each world has a bucket of its own there.
-        let of_store = |name: &str| std::env::var(format!("ETALASE_TEST_BUCKET_{name}")).ok();
-        if let Some(endpoint) = of_store("ENDPOINT") {
-            config.bucket_endpoint = Some(endpoint);
-            config.bucket_access_key = of_store("ACCESS_KEY");
-            config.bucket_secret_key = of_store("SECRET_KEY");
-            config.bucket_name = format!("t{}", Uuid::now_v7().simple());
-        }
-        config.image_worker = Some(env!("CARGO_BIN_EXE_etalase").into());
+        use_test_store(&mut config);
         change(&mut config);
+        Self::start_with(config, folder).await
+    }
+
+    /// Serves with these settings.
+    pub async fn start_with(mut config: Config, folder: tempfile::TempDir) -> Self {
+        config.image_worker.get_or_insert_with(|| env!("CARGO_BIN_EXE_etalase").into());
         let app = App::start(config).await.unwrap();
         reference::seed(&app).await.unwrap();
         app.spawn_workers();

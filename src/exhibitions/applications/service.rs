@@ -28,10 +28,7 @@ use crate::{
     fault::{Fault, Outcome, STALE, field, say},
     http::work::Work,
     identity::policy::{Apply, Decide, EditApplication, Permit, clock},
-    platform::{
-        clock::now,
-        jobs::{self, JobKind},
-    },
+    platform::{clock::now, jobs::JobKind},
     sme::{self, model::SmeStatus},
     transitions::Machine,
     values::{Localized, check_text},
@@ -338,7 +335,7 @@ async fn promote(work: &Work, exhibition: &Exhibition, call: calls::entity::Mode
 
 async fn schedule_lapse(work: &Work, exhibition: Uuid) -> Outcome<()> {
     if let Some(next) = store::next_lapse(work.db(), exhibition).await? {
-        jobs::enqueue_later(work.db(), JobKind::LapseOffers, exhibition, next - now() + Duration::seconds(1)).await?;
+        work.enqueue_later(JobKind::LapseOffers, exhibition, next - now() + Duration::seconds(1)).await?;
     }
     Ok(())
 }
@@ -441,8 +438,8 @@ pub async fn reorder(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
 }
 
 /// Opens or closes a call whose time has come. What the coordinator did by hand before stands.
-pub async fn by_the_clock(app: &App, id: Uuid, event: ExhibitionEvent) -> Outcome<()> {
-    let work = Work::begin(app, "clock").await?;
+pub async fn by_the_clock(app: &App, id: Uuid, event: ExhibitionEvent, request_id: &str) -> Outcome<()> {
+    let work = Work::begin(app, request_id).await?;
     let exhibition = exhibitions::store::by_id(work.db(), id).await?;
     let call = calls::by_exhibition(work.db(), id).await?;
     let due = if event == ExhibitionEvent::Open { call.opens_at } else { call.closes_at };
@@ -454,8 +451,8 @@ pub async fn by_the_clock(app: &App, id: Uuid, event: ExhibitionEvent) -> Outcom
 }
 
 /// Takes back offers that nobody confirmed in time, and makes the next ones.
-pub async fn lapse(app: &App, id: Uuid) -> Outcome<()> {
-    let work = Work::begin(app, "clock").await?;
+pub async fn lapse(app: &App, id: Uuid, request_id: &str) -> Outcome<()> {
+    let work = Work::begin(app, request_id).await?;
     let call = calls::lock(work.db(), id).await?;
     let exhibition = exhibitions::store::by_id(work.db(), id).await?;
     for application in store::lapsed(work.db(), id, now()).await? {

@@ -21,10 +21,7 @@ use crate::{
     fault::{Fault, FieldFault, Outcome, field, say},
     http::work::Work,
     identity::policy::{ManageExhibition, Permit},
-    platform::{
-        clock::now,
-        jobs::{self, JobKind},
-    },
+    platform::{clock::now, jobs::JobKind},
     values::{Localized, check_text},
 };
 
@@ -86,7 +83,7 @@ pub async fn set(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Ex
         store::update(work.db(), call).await?;
     }
     for (kind, at) in [(JobKind::OpenCall, opens_at), (JobKind::CloseCall, closes_at), (JobKind::LapseOffers, confirm_by)] {
-        jobs::enqueue_later(work.db(), kind, exhibition.id, at - now()).await?;
+        work.enqueue_later(kind, exhibition.id, at - now()).await?;
     }
     work.touch_catalogue();
     work.audit(permit, "set_call", "exhibition", exhibition.id, json!({ "capacity": terms.capacity, "closes_at": closes_at }), None).await?;

@@ -33,6 +33,8 @@ use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::io::ReaderStream;
 
+use crate::platform::files::{create_durable, persist};
+
 const SUFFIX: &str = ".object";
 
 /// The server on a loopback port of its own, with keys that live as long as the process.
@@ -40,6 +42,7 @@ pub struct EmbeddedServer {
     port: u16,
     access_key: String,
     secret_key: String,
+    temporary: PathBuf,
     task: JoinHandle<()>,
 }
 
@@ -47,6 +50,7 @@ impl EmbeddedServer {
     /// Serves the objects below `root`.
     pub async fn start(root: &Path) -> anyhow::Result<Self> {
         let store = Store::open(root)?;
+        let temporary = store.temporary.path().to_owned();
         let (access_key, secret_key) = (random_key(20), random_key(40));
         let mut builder = S3ServiceBuilder::new(store);
         builder.set_auth(SimpleAuth::from_single(access_key.clone(), secret_key.clone()));
@@ -64,7 +68,18 @@ impl EmbeddedServer {
                 });
             }
         });
-        Ok(Self { port, access_key, secret_key, task })
+        Ok(Self { port, access_key, secret_key, temporary, task })
+    }
+
+    /// Removes what processes that died were writing. Only for the process that serves, before its first write.
+    pub fn clean(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(self.temporary.parent().unwrap_or(&self.temporary))? {
+            let path = entry?.path();
+            if path != self.temporary {
+                if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }?;
+            }
+        }
+        Ok(())
     }
 
     pub fn endpoint(&self) -> String {
@@ -100,6 +115,8 @@ struct Header {
 
 struct Store {
     root: PathBuf,
+    /// Of this process: a backup may read beside the service, and neither touches what the other is writing.
+    temporary: tempfile::TempDir,
 }
 
 struct Found {
@@ -112,11 +129,8 @@ struct Found {
 impl Store {
     fn open(root: &Path) -> io::Result<Self> {
         let temporary = root.join("tmp");
-        if temporary.exists() {
-            std::fs::remove_dir_all(&temporary)?;
-        }
         std::fs::create_dir_all(&temporary)?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), temporary: tempfile::TempDir::new_in(temporary)? })
     }
 
     fn bucket(&self, bucket: &str) -> S3Result<PathBuf> {
@@ -143,7 +157,7 @@ impl Store {
             return Err(s3_error!(NoSuchBucket));
         }
         let mut body = input.body.ok_or_else(|| s3_error!(IncompleteBody))?;
-        let mut spool = tempfile::NamedTempFile::new_in(self.root.join("tmp")).map_err(failed)?;
+        let mut spool = tempfile::NamedTempFile::new_in(self.temporary.path()).map_err(failed)?;
         let (mut hash, mut length) = (Sha256::new(), 0);
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| s3_error!(IncompleteBody, "{error}"))?;
@@ -221,27 +235,7 @@ fn commit(mut body: tempfile::NamedTempFile, header: &Header, path: &Path) -> io
     whole.write_all(&head)?;
     body.seek(SeekFrom::Start(0))?;
     io::copy(&mut body, &mut whole)?;
-    whole.as_file().sync_all()?;
-    whole.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder)
-}
-
-/// Creates `folder` and syncs every parent that gained an entry.
-fn create_durable(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    create_durable(parent)?;
-    match std::fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    sync_folder(parent)
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    std::fs::File::open(folder)?.sync_all()
+    persist(whole, path)
 }
 
 fn read_header(file: &mut std::fs::File) -> io::Result<Header> {

@@ -4,6 +4,7 @@ mod embedded;
 
 use std::{path::Path, time::Duration};
 
+use anyhow::Context;
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use poem::http::{
@@ -14,7 +15,7 @@ use s3::{Bucket as S3Bucket, BucketConfiguration, Region, creds::Credentials, er
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
-use crate::{config::Config, fault::Fault};
+use crate::{config::Config, fault::Fault, platform::metrics};
 
 pub use embedded::EmbeddedServer;
 
@@ -44,7 +45,9 @@ impl From<S3Error> for BucketError {
 
 impl BucketError {
     fn from_status(status: u16, body: String) -> Self {
-        if status >= 500 { Self::Unavailable(format!("{status} {body}")) } else { Self::Refused(format!("{status} {body}")) }
+        // Also 400 and 403, which are keys being rotated, or this machine's clock being wrong: it is our request that they are
+        // about, never the client's, and another replica or the next try may do better.
+        Self::Unavailable(format!("{status} {body}"))
     }
 }
 
@@ -73,8 +76,16 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A client of the configured store, or of `embedded`.
-    pub fn new(config: &Config, embedded: Option<&EmbeddedServer>) -> anyhow::Result<Self> {
+    /// A client of the configured store, or of an embedded one, which serves for as long as it is kept.
+    pub async fn open(config: &Config) -> anyhow::Result<(Self, Option<EmbeddedServer>)> {
+        let embedded = match &config.bucket_endpoint {
+            None => Some(EmbeddedServer::start(&config.data_dir.join("bucket")).await.context("embedded bucket")?),
+            Some(_) => None,
+        };
+        Ok((Self::new(config, embedded.as_ref())?, embedded))
+    }
+
+    fn new(config: &Config, embedded: Option<&EmbeddedServer>) -> anyhow::Result<Self> {
         let (endpoint, access, secret) = match embedded {
             Some(server) => (server.endpoint(), server.access_key().to_owned(), server.secret_key().to_owned()),
             None => (
@@ -106,12 +117,12 @@ impl Bucket {
 
     /// Whether the bucket answers a listing of one key.
     pub async fn reachable(&self) -> Result<(), BucketError> {
-        self.s3.list_page(String::new(), None, None, None, Some(1)).await?;
+        metrics::bucket("list", self.s3.list_page(String::new(), None, None, None, Some(1))).await?;
         Ok(())
     }
 
     pub async fn put(&self, key: &str, body: &[u8], content_type: &str) -> Result<(), BucketError> {
-        self.s3.put_object_with_content_type(key, body, content_type).await?;
+        metrics::bucket("put", self.s3.put_object_with_content_type(key, body, content_type)).await?;
         Ok(())
     }
 
@@ -120,7 +131,7 @@ impl Bucket {
         let url = self.s3.presign_put(key, 300, None, None).await?;
         let file = File::open(file).await.map_err(|error| BucketError::Refused(error.to_string()))?;
         let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(file, 256 * 1024));
-        let sent = self.http.put(url).header(CONTENT_LENGTH, length).body(body).send().await;
+        let sent = metrics::bucket("put", self.http.put(url).header(CONTENT_LENGTH, length).body(body).send()).await;
         let response = sent.map_err(unreachable)?;
         if response.status().is_success() {
             return Ok(());
@@ -170,7 +181,7 @@ impl Bucket {
     /// An object as it arrives.
     pub async fn get_stream(&self, key: &str) -> Result<impl Stream<Item = Result<Bytes, BucketError>> + use<>, BucketError> {
         let url = self.s3.presign_get(key, 300, None).await?;
-        let response = self.http.get(url).send().await.map_err(unreachable)?;
+        let response = metrics::bucket("get", self.http.get(url).send()).await.map_err(unreachable)?;
         match response.status() {
             status if status.is_success() => Ok(response.bytes_stream().map_err(unreachable)),
             StatusCode::NOT_FOUND => Err(BucketError::NotFound),
@@ -179,20 +190,29 @@ impl Bucket {
     }
 
     pub async fn get(&self, key: &str) -> Result<Bytes, BucketError> {
-        Ok(self.s3.get_object(key).await?.into_bytes())
+        Ok(metrics::bucket("get", self.s3.get_object(key)).await?.into_bytes())
     }
 
     /// Deletes; an object that is gone already is no error.
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        match self.s3.delete_object(key).await.map_err(BucketError::from) {
+        match metrics::bucket("delete", self.s3.delete_object(key)).await.map_err(BucketError::from) {
             Ok(_) | Err(BucketError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether there is such an object.
+    pub async fn exists(&self, key: &str) -> Result<bool, BucketError> {
+        match metrics::bucket("head", self.s3.head_object(key)).await.map_err(BucketError::from) {
+            Ok(_) => Ok(true),
+            Err(BucketError::NotFound) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
     /// Up to 1,000 keys after `after`, in order, and where to go on.
     pub async fn list(&self, prefix: &str, token: Option<String>) -> Result<(Vec<String>, Option<String>), BucketError> {
-        let (page, _) = self.s3.list_page(prefix.to_owned(), None, token, None, Some(1000)).await?;
+        let (page, _) = metrics::bucket("list", self.s3.list_page(prefix.to_owned(), None, token, None, Some(1000))).await?;
         let keys = page.contents.into_iter().map(|object| object.key).collect();
         Ok((keys, page.next_continuation_token.filter(|_| page.is_truncated)))
     }

@@ -1,0 +1,230 @@
+//! Backup and restore between the engines: every row and every object arrives.
+
+use std::{collections::BTreeMap, path::Path};
+
+use etalase::{
+    backup::{self, Manifest},
+    config::Config,
+    media::fsck,
+    platform::bucket::Bucket,
+};
+use serde_json::{Value, json};
+
+use crate::world::{Engine, World, fixture, new_postgres_database};
+
+/// Settings of an empty system.
+async fn empty(engine: Engine, folder: &Path) -> Config {
+    let mut overrides = vec![("data_dir", folder.display().to_string()), ("demo", "false".into())];
+    if engine == Engine::Postgresql {
+        overrides.push(("database_url", new_postgres_database().await));
+    }
+    let mut config = Config::load(None, &overrides).unwrap();
+    crate::world::use_test_store(&mut config);
+    config
+}
+
+/// A system with something of everything that rows refer to.
+async fn lived_in(world: &World) {
+    let town = world.town().await;
+    let product = town.published("Dodol \"aneh\" — \u{1F36C} 'kutip'").await.text("/id");
+    town.draft("Belum terbit").await;
+    let exhibition = town.exhibition("pontianak-2030").await;
+    town.call(&exhibition, 10).await;
+    let deleted = town.ready_photo().await;
+    assert!(!deleted.is_empty() && !product.is_empty());
+    let photo = town.owner.upload(&town.sme, fixture("photo-progressive.jpg")).await.expect(202).text("/id");
+    town.owner.settled_photo(&photo).await;
+}
+
+/// Rows of each table as text, sorted. JSON is compared as JSON, since PostgreSQL writes it in its own way.
+fn rows(folder: &Path, snapshot: &str, manifest: &Manifest) -> BTreeMap<String, Vec<String>> {
+    let mut tables = BTreeMap::new();
+    for table in &manifest.tables {
+        let path = folder.join("snapshots").join(snapshot).join(format!("{}.ndjson.zst", table.name));
+        let text = String::from_utf8(zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap()).unwrap();
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            let mut row: Vec<Value> = serde_json::from_str(line).unwrap();
+            for value in &mut row {
+                let json = value.as_str().filter(|text| text.starts_with(['{', '[', '"'])).and_then(|text| serde_json::from_str(text).ok());
+                *value = json.unwrap_or_else(|| value.clone());
+            }
+            let named: BTreeMap<&String, Value> = table.columns.iter().zip(row).collect();
+            lines.push(serde_json::to_string(&named).unwrap());
+        }
+        lines.sort_unstable();
+        tables.insert(table.name.clone(), lines);
+    }
+    // What a restore changes on purpose, and what a backup says of itself.
+    tables.remove("catalogue_version");
+    if let Some(facts) = tables.get_mut("service_facts") {
+        facts.retain(|fact| !fact.contains("backup_until"));
+    }
+    tables
+}
+
+/// Digest of each object of a bucket.
+async fn objects(bucket: &Bucket) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    for prefix in ["img/", "originals/"] {
+        for key in bucket.list(prefix, None).await.unwrap().0 {
+            let bytes = bucket.get(&key).await.unwrap();
+            found.insert(key, fnv(&bytes));
+        }
+    }
+    found
+}
+
+/// A digest good enough to tell photos apart.
+fn fnv(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+async fn goes_round(from: Engine, to: Engine) {
+    let world = World::start(from, |_| {}).await;
+    lived_in(&world).await;
+    let (folder, place, again) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let made = backup::backup(&world.app.config, folder.path(), None).await.unwrap();
+    assert!(made.manifest.objects.problems.is_empty() && made.copied > 15, "{:?}", made.manifest.objects);
+    let (_, verified) = backup::verify(folder.path(), None).unwrap();
+    assert!(verified.problems.is_empty() && verified.objects == made.manifest.objects.count);
+
+    let config = empty(to, place.path()).await;
+    let restored = backup::restore(&config, folder.path(), None).await.unwrap();
+    assert!(restored.problems.is_empty());
+    assert_eq!(restored.rows, made.manifest.tables.iter().map(|table| table.rows).sum::<u64>());
+
+    let second = backup::backup(&config, again.path(), None).await.unwrap();
+    let (before, after) = (rows(folder.path(), &made.snapshot, &made.manifest), rows(again.path(), &second.snapshot, &second.manifest));
+    for (table, lines) in &before {
+        assert_eq!(lines, &after[table], "table {table}");
+    }
+    assert!(before["products"].len() == 2 && before["media_renditions"].len() > 10 && before["audit_log"].len() > 5);
+
+    // It works as before, and caches from before do not fit.
+    let restored = World::start_with(config, place).await;
+    assert_eq!(objects(&world.app.bucket).await, objects(&restored.app.bucket).await);
+    assert!(fsck::run(&restored.app, false).await.unwrap().is_clean());
+    let list = "/v1/storefront/products?q=dodol";
+    let (old, new) = (world.public().get(list).await.expect(200), restored.public().get(list).await.expect(200));
+    assert_eq!(old.body["data"], new.body["data"]);
+    assert_ne!(old.etag(), new.etag());
+    let owner = restored.sign_in("owner@example.org").await;
+    let sme = owner.get("/v1/me").await.text("/smes/0/sme_id");
+    let product = json!({ "sme_id": sme, "category": "dodol", "title": { "id": "Sesudah" }, "variants": [{ "price": { "value": "9000" } }] });
+    owner.post("/v1/products", product).await.expect(201);
+    let broken = restored.execute("delete from audit_log", vec![]).await;
+    assert!(broken.is_err(), "the rules of the database are in force again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_sqlite_restores_into_sqlite() {
+    goes_round(Engine::Sqlite, Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_office_that_grows_moves_from_sqlite_to_postgresql() {
+    goes_round(Engine::Sqlite, Engine::Postgresql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_postgresql_restores_into_postgresql() {
+    goes_round(Engine::Postgresql, Engine::Postgresql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_postgresql_restores_into_sqlite() {
+    goes_round(Engine::Postgresql, Engine::Sqlite).await;
+}
+
+on_both! {
+    async fn a_backup_goes_on_where_it_was_cut_off_and_old_snapshots_are_removed(world: World) {
+        let town = world.town().await;
+        town.ready_photo().await;
+        let folder = tempfile::tempdir().unwrap();
+        let first = backup::backup(&world.app.config, folder.path(), None).await.unwrap();
+        // As if it had been killed: no manifest, one object half written beside, one missing.
+        let place = folder.path().join("snapshots").join(&first.snapshot);
+        std::fs::remove_file(place.join("manifest.json")).unwrap();
+        let originals: Vec<_> = std::fs::read_dir(folder.path().join("objects/originals")).unwrap().collect();
+        std::fs::remove_file(originals[0].as_ref().unwrap().path()).unwrap();
+        assert!(backup::verify(folder.path(), None).is_err(), "half a snapshot is none");
+        next_second().await;
+        let second = backup::backup(&world.app.config, folder.path(), Some(1)).await.unwrap();
+        assert_eq!((second.copied, second.removed.len()), (1, 0));
+        assert!(!place.exists(), "what was cut off is gone");
+
+        let deleted = town.owner.upload(&town.sme, fixture("photo-progressive.jpg")).await.expect(202).text("/id");
+        town.owner.settled_photo(&deleted).await;
+        next_second().await;
+        let third = backup::backup(&world.app.config, folder.path(), Some(1)).await.unwrap();
+        assert!(third.copied > 5 && third.removed == [second.snapshot]);
+        // A row that left takes its objects along from the folder, once no snapshot names them.
+        world.execute("update service_facts set value = '2020-01-01T00:00:00+00:00' where name = 'backup_until'", vec![]).await.unwrap();
+        town.owner.delete(&format!("/v1/media/{deleted}"), "*").await.expect(204);
+        settle(&world).await;
+        next_second().await;
+        backup::backup(&world.app.config, folder.path(), Some(1)).await.unwrap();
+        assert!(!folder.path().join("objects/originals").join(&deleted).exists());
+        assert!(backup::verify(folder.path(), None).unwrap().1.problems.is_empty());
+    }
+
+    async fn objects_stay_while_a_backup_is_under_way(world: World) {
+        let town = world.town().await;
+        let photo = town.ready_photo().await;
+        backup::backup(&world.app.config, tempfile::tempdir().unwrap().path(), None).await.unwrap();
+        town.owner.delete(&format!("/v1/media/{photo}"), "*").await.expect(204);
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        assert!(world.app.bucket.exists(&format!("originals/{photo}")).await.unwrap(), "its removal is put off");
+        world.execute("update service_facts set value = '2020-01-01T00:00:00+00:00' where name = 'backup_until'", vec![]).await.unwrap();
+        settle(&world).await;
+        assert!(!world.app.bucket.exists(&format!("originals/{photo}")).await.unwrap());
+    }
+
+    async fn a_damaged_backup_is_found_out_and_restores_nothing(world: World) {
+        let town = world.town().await;
+        town.published("Dodol").await;
+        let folder = tempfile::tempdir().unwrap();
+        let made = backup::backup(&world.app.config, folder.path(), None).await.unwrap();
+        let table = folder.path().join("snapshots").join(&made.snapshot).join("products.ndjson.zst");
+        let whole = std::fs::read(&table).unwrap();
+        let text = String::from_utf8(zstd::decode_all(&whole[..]).unwrap()).unwrap();
+        std::fs::write(&table, zstd::encode_all(text.replace("Dodol", "Todol").as_bytes(), 3).unwrap()).unwrap();
+        let (_, verified) = backup::verify(folder.path(), None).unwrap();
+        assert_eq!(verified.problems, ["table products is not as it was written"]);
+        let place = tempfile::tempdir().unwrap();
+        let config = empty(Engine::Sqlite, place.path()).await;
+        let error = backup::restore(&config, folder.path(), None).await.unwrap_err();
+        assert!(format!("{error:#}").contains("products"), "{error:#}");
+
+        // Put right, the same restore goes through: nothing of the first attempt is in its way.
+        std::fs::write(&table, whole).unwrap();
+        let original = std::fs::read_dir(folder.path().join("objects/originals")).unwrap().next().unwrap().unwrap().path();
+        let mut bytes = std::fs::read(&original).unwrap();
+        bytes[100] ^= 1;
+        std::fs::write(&original, bytes).unwrap();
+        let restored = backup::restore(&config, folder.path(), None).await.unwrap();
+        assert!(restored.problems.is_empty(), "the object was there since the first attempt");
+        assert_eq!(backup::verify(folder.path(), None).unwrap().1.problems.len(), 1);
+        let error = backup::restore(&config, folder.path(), None).await.unwrap_err();
+        assert!(error.to_string().contains("in use"), "{error}");
+    }
+}
+
+/// Snapshots are named by the second.
+async fn next_second() {
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+}
+
+/// Waits until no job is left, making due what was put off.
+async fn settle(world: &World) {
+    for _ in 0..200 {
+        let left = world.execute("update jobs set run_at = created_at where locked_until is null", vec![]).await.unwrap();
+        world.app.jobs_due.notify_one();
+        if left == 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("jobs are left");
+}
