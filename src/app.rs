@@ -73,11 +73,16 @@ pub struct Background {
 }
 
 impl Background {
-    /// Lets each finish what it is at, for so long; a job that takes longer is taken up by another replica or the next start.
-    pub async fn stop(self, patience: Duration) {
+    /// Lets all finish what they are at, for so long; a job that takes longer is taken up by another replica or the next start.
+    pub async fn stop(mut self, patience: Duration) {
         self.stopping.cancel();
-        for mut task in self.tasks {
-            if timeout(patience, &mut task).await.is_err() {
+        let all = async {
+            for task in &mut self.tasks {
+                let _ = task.await;
+            }
+        };
+        if timeout(patience, all).await.is_err() {
+            for task in self.tasks {
                 task.abort();
             }
         }

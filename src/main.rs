@@ -220,8 +220,6 @@ fn log(format: LogFormat) {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(?config, "starting");
-    let acceptor = TcpListener::bind(config.listen).into_acceptor().await.with_context(|| format!("listening on {}", config.listen))?;
-    let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied()).context("an address")?;
     if config.metrics_listen.is_some() {
         metrics::install()?;
     }
@@ -239,6 +237,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     reference::seed(&app).await?;
     let accounts = if app.config.demo() { demo::seed(&app).await? } else { Vec::new() };
     alone.end().await;
+    // Only now: a proxy asks another replica while connections are refused, and waits while they are not.
+    let listen = app.config.listen;
+    let acceptor = TcpListener::bind(listen).into_acceptor().await.with_context(|| format!("listening on {listen}"))?;
+    let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied()).context("an address")?;
     println!("Etalase listens on http://{address}");
     println!("Documentation:     http://{address}/docs");
     for account in &accounts {

@@ -46,6 +46,11 @@ const ASSETS_A_PAGE: u64 = 1000;
 const ROWS_AT_ONCE: usize = 500;
 const MANIFEST: &str = "manifest.json";
 const OBJECTS: &str = "objects";
+const OBJECTS_A_PAGE: usize = 1000;
+/// Objects that are still to be copied.
+const LISTED: &str = "listed";
+/// A bucket that does not answer is asked so often; a night's backup is not lost to one hiccup.
+const TRIES: u32 = 4;
 /// zstd's own default: a fifth of the size at the speed of a disk.
 const COMPRESSION: i32 = 3;
 
@@ -74,7 +79,7 @@ pub async fn backup(config: &Config, folder: &Path, keep: Option<usize>) -> anyh
 
 async fn hold(database: &Database) -> anyhow::Result<()> {
     let work = database.begin().await?;
-    store::hold(&work, now() + HOLD).await?;
+    store::hold(&work, HOLD).await?;
     Ok(work.commit().await?)
 }
 
@@ -101,8 +106,10 @@ async fn snapshot(database: &Database, bucket: &Bucket, folder: &Path, steps: Ve
         let (rows, sha256) = lines.finish()?;
         tables.push(TableFile { columns: table.columns(), name: table.name, rows, sha256 });
     }
-    let (objects, copied) = copy_objects(&work, bucket, folder, &place).await?;
+    let objects = list_objects(&work, &place).await?;
+    // Nothing of the database is held while objects are copied, which may take hours: an upgrade goes on meanwhile.
     work.rollback().await?;
+    let (objects, copied) = copy_objects(bucket, folder, &place, objects).await?;
     let engine = if database.backend() == DbBackend::Postgres { "postgresql" } else { "sqlite" };
     let program = env!("CARGO_PKG_VERSION").to_owned();
     let manifest = Manifest { format: FORMAT, made_at, program, engine: engine.into(), steps, tables, objects };
@@ -112,16 +119,36 @@ async fn snapshot(database: &Database, bucket: &Bucket, folder: &Path, steps: Ve
     Ok(Made { snapshot: name, manifest, copied, removed: Vec::new() })
 }
 
-async fn copy_objects(work: &DatabaseTransaction, bucket: &Bucket, folder: &Path, place: &Path) -> anyhow::Result<(ObjectsFile, u64)> {
-    let mut lines = Lines::create(place, OBJECTS)?;
-    let (mut bytes, mut copied, mut problems) = (0, 0, Vec::new());
-    let progress = progress("objects copied", None);
+/// Writes down what the bucket has to hold.
+async fn list_objects(work: &DatabaseTransaction, place: &Path) -> anyhow::Result<u64> {
+    let mut lines = Lines::create(place, LISTED)?;
     let mut after = Uuid::nil();
     loop {
         let assets = media::service::stored_objects(work, after, ASSETS_A_PAGE).await?;
         let Some(last) = assets.last().map(|(asset, _)| *asset) else { break };
         after = last;
-        let objects = assets.into_iter().map(|(_, object)| object);
+        for (_, object) in &assets {
+            lines.push(object)?;
+        }
+    }
+    Ok(lines.finish()?.0)
+}
+
+/// Copies what is listed, and writes down what of it is there.
+async fn copy_objects(bucket: &Bucket, folder: &Path, place: &Path, listed: u64) -> anyhow::Result<(ObjectsFile, u64)> {
+    let (mut list, mut lines) = (LinesIn::open(place, LISTED)?, Lines::create(place, OBJECTS)?);
+    let (mut bytes, mut copied, mut problems) = (0, 0, Vec::new());
+    let progress = progress("objects copied", Some(listed));
+    loop {
+        let mut objects: Vec<StoredObject> = Vec::new();
+        while objects.len() < OBJECTS_A_PAGE
+            && let Some(object) = list.next()?
+        {
+            objects.push(object);
+        }
+        if objects.is_empty() {
+            break;
+        }
         let mut copies = stream::iter(objects).map(|object| copy(bucket, folder, object)).buffered(AT_ONCE);
         while let Some((object, copy)) = copies.next().await {
             match copy {
@@ -138,6 +165,7 @@ async fn copy_objects(work: &DatabaseTransaction, bucket: &Bucket, folder: &Path
         }
     }
     progress.finish();
+    std::fs::remove_file(lines_path(place, LISTED))?;
     let (count, sha256) = lines.finish()?;
     Ok((ObjectsFile { count, bytes, sha256, problems }, copied))
 }
@@ -155,7 +183,14 @@ impl<E: Into<anyhow::Error>> From<E> for CopyError {
 }
 
 async fn copy(bucket: &Bucket, folder: &Path, object: StoredObject) -> (StoredObject, Result<bool, CopyError>) {
-    let copied = copy_unless_there(bucket, folder, &object).await;
+    let mut copied = copy_unless_there(bucket, folder, &object).await;
+    for tried in 1..TRIES {
+        if !matches!(copied, Err(CopyError::Fatal(_))) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1 << tried)).await;
+        copied = copy_unless_there(bucket, folder, &object).await;
+    }
     (object, copied)
 }
 
@@ -355,6 +390,8 @@ async fn restore_objects(bucket: &Bucket, folder: &Path, place: &Path, manifest:
 async fn restore_tables(database: &Database, place: &Path, manifest: &Manifest) -> anyhow::Result<u64> {
     let work = database.begin().await?;
     let suspended = Suspended::take_off(&work).await?;
+    // Asked again now that nobody else can write: copying objects may have taken hours.
+    ensure!(!store::is_in_use(&work).await?, "the database is in use: restore fills an empty one only");
     let targets = store::tables(&work).await?;
     for target in &targets {
         target.clear(&work).await?;

@@ -9,10 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     fault::{Fault, Outcome},
-    platform::{
-        clock::now,
-        database::{insert_many, select, sql},
-    },
+    platform::database::{insert_many, select, shared_now, sql},
 };
 
 /// The fact that says until when a backup is under way.
@@ -21,12 +18,14 @@ pub const UNDER_WAY: &str = "backup_until";
 /// Whether objects have to stay where they are.
 pub async fn is_under_way(connection: &impl ConnectionTrait) -> Outcome<bool> {
     let row = connection.query_one_raw(sql(connection, "select value from service_facts where name = ?", [UNDER_WAY.into()])).await?;
+    let at = shared_now(connection).await?;
     let until: Option<String> = row.map(|row| row.try_get("", "value")).transpose()?;
-    Ok(until.and_then(|until| DateTime::parse_from_rfc3339(&until).ok()).is_some_and(|until| until > now()))
+    Ok(until.and_then(|until| DateTime::parse_from_rfc3339(&until).ok()).is_some_and(|until| until > at))
 }
 
-/// Says that a backup is under way `until` then.
-pub async fn hold(work: &DatabaseTransaction, until: DateTime<Utc>) -> Outcome<()> {
+/// Says that a backup is under way for so long.
+pub async fn hold(work: &DatabaseTransaction, time: std::time::Duration) -> Outcome<()> {
+    let until = shared_now(work).await? + time;
     let text = "insert into service_facts (name, value) values (?, ?) on conflict (name) do update set value = excluded.value";
     work.execute_raw(sql(work, text, [UNDER_WAY.into(), until.to_rfc3339().into()])).await?;
     Ok(())

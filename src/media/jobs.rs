@@ -39,28 +39,34 @@ pub async fn process(app: &App, job: &Job) -> Outcome<()> {
     }
     let original = match app.bucket.get(&asset.original_key).await {
         Ok(bytes) => bytes,
-        Err(BucketError::NotFound) => return end(app, job, Err(Refusal::Damaged)).await,
+        Err(BucketError::NotFound) => return end(app, job, Err(Refusal::Damaged), true).await,
         Err(error) => return Err(error.into()),
     };
     // On all processors: a photo alone is ready soonest, and several share them fairly.
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(64) as u8;
     match app.image_workers.process(&original, threads).await {
-        Ok(finished) => end(app, job, finished.processed).await,
+        Ok(finished) => end(app, job, finished.processed, false).await,
         Err(crash) if !matches!(crash, Crash::NotStarted(_)) && job.attempts >= MOST_CRASHES => {
             tracing::warn!(media = %id, %crash, "given up");
-            end(app, job, Err(Refusal::Damaged)).await
+            end(app, job, Err(Refusal::Damaged), false).await
         }
         Err(crash) => Err(Fault::unavailable(crash)),
     }
 }
 
-async fn end(app: &App, job: &Job, processed: Result<Processed, Refusal>) -> Outcome<()> {
+/// Records what became of a photo; `is_lost` where its original is not in the bucket.
+async fn end(app: &App, job: &Job, processed: Result<Processed, Refusal>, is_lost: bool) -> Outcome<()> {
     let id = job.subject_id;
     let encoded = processed.as_ref().map(|processed| processed.renditions.as_slice()).unwrap_or_default();
     let puts: Vec<_> = encoded.iter().map(|encoded| put(app, id, encoded)).collect();
     let renditions: Vec<NewRendition> = stream::iter(puts).buffered(PUTS_AT_ONCE).try_collect().await?;
     let work = Work::begin(app, &job.request_id()).await?;
-    let Some(mut asset) = store::by_id(work.db(), id).await? else { return Ok(()) };
+    let asset = store::by_id(work.db(), id).await?;
+    let Some(mut asset) = asset.filter(|asset| asset.status == MediaStatus::Processing) else {
+        // Deleted, or finished by another worker, meanwhile: what was just stored has to go unless somebody names it.
+        work.enqueue(JobKind::DeleteMedia, id).await?;
+        return work.commit().await;
+    };
     let fingerprint = processed.as_ref().ok().and_then(|processed| processed.look.fingerprint);
     store::replace_fingerprint(work.db(), id, fingerprint).await?;
     match processed {
@@ -79,6 +85,7 @@ async fn end(app: &App, job: &Job, processed: Result<Processed, Refusal>) -> Out
         Err(refusal) => {
             asset.status = MediaStatus::Failed;
             asset.failure_code = Some(refusal.code().into());
+            asset.original_kept = i64::from(!is_lost);
         }
     }
     store::replace_renditions(work.db(), id, &renditions).await?;

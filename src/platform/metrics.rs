@@ -12,6 +12,7 @@ use metrics_process::Collector;
 use poem::http::StatusCode;
 
 use super::{
+    bucket::BucketError,
     clock::now,
     database::shared_now,
     jobs::{self, JobKind},
@@ -129,11 +130,11 @@ pub fn job(kind: &str, outcome: &'static str, took: Duration) {
     histogram!(JOB_SECONDS, "kind" => kind.to_owned()).record(took);
 }
 
-/// Notes how long a request to the bucket took, and whether it was answered.
-pub async fn bucket<T, E>(operation: &'static str, request: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+/// Notes how long a request to the bucket took, and whether it was done. That there is no such object is an answer.
+pub async fn bucket<T>(operation: &'static str, request: impl Future<Output = Result<T, BucketError>>) -> Result<T, BucketError> {
     let started = Instant::now();
     let result = request.await;
-    let outcome = if result.is_ok() { "ok" } else { "failed" };
+    let outcome = if matches!(result, Ok(_) | Err(BucketError::NotFound)) { "ok" } else { "failed" };
     histogram!(BUCKET_SECONDS, "operation" => operation, "outcome" => outcome).record(started.elapsed());
     result
 }

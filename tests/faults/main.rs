@@ -1,5 +1,5 @@
 //! Faults by real processes: whatever dies, nothing that was acknowledged is lost, nothing is done twice, no object is left
-//! over, and the service comes back by itself. Run by `tests/faults/run`.
+//! over once `fsck --fix` ran, and the service comes back by itself. Run by `tests/faults/run`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -121,7 +121,9 @@ async fn happen(fault: &str, lasts: f64, system: &mut System, writer: &Writer, l
         DECODERS => {
             for _ in 0..10 {
                 seconds(lasts / 10.0).await;
-                let _ = Command::new("pkill").args(["-9", "-f", "image-worker"]).status();
+                for replica in &system.replicas {
+                    let _ = Command::new("pkill").args(["-9", "-P", &replica.pid()]).status();
+                }
             }
         }
         STEPS => {

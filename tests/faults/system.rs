@@ -60,6 +60,10 @@ impl Replica {
         }
     }
 
+    pub fn pid(&self) -> String {
+        self.child.as_ref().map(|child| child.id().to_string()).unwrap_or_default()
+    }
+
     /// Runs another command of the program on the same system; whether it succeeded, and what it said.
     pub fn command(&self, arguments: &[&str]) -> (bool, String) {
         let mut command = Command::new(setting("ETALASE_PROGRAM"));

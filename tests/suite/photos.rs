@@ -161,6 +161,23 @@ on_both! {
         assert!(fsck::run(&world.app, false).await.unwrap().is_clean());
     }
 
+    async fn a_photo_that_is_deleted_while_it_is_processed_leaves_nothing(world: World) {
+        let town = world.town().await;
+        let media = town.owner.upload(&town.sme, fixture("phone-12mp-orientation-6-gps.jpg")).await.expect(202).text("/id");
+        town.owner.delete(&format!("/v1/media/{media}"), "*").await.expect(204);
+        for round in 0.. {
+            let left = world.execute("update jobs set attempts = attempts", vec![]).await.unwrap();
+            if left == 0 {
+                break;
+            }
+            assert!(round < 400, "jobs are left");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        town.owner.get(&format!("/v1/media/{media}")).await.expect(404);
+        let prefix = format!("img/{}/", media.replace('-', ""));
+        assert!(world.app.bucket.list(&prefix, None).await.unwrap().0.is_empty() && fsck::run(&world.app, false).await.unwrap().is_clean());
+    }
+
     async fn a_small_dark_or_blurred_photo_is_taken_with_advice_in_both_languages(world: World) {
         let town = world.town().await;
         let codes = async |bytes: Vec<u8>| {

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
+use futures_util::{Stream, TryFutureExt, TryStreamExt};
 use poem::http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -66,6 +66,16 @@ fn unreachable(error: reqwest::Error) -> BucketError {
     BucketError::Unavailable(error.without_url().to_string())
 }
 
+/// Sends; the answer, once its head says that it was done.
+async fn done(request: reqwest::RequestBuilder) -> Result<reqwest::Response, BucketError> {
+    let response = request.send().await.map_err(unreachable)?;
+    match response.status() {
+        status if status.is_success() => Ok(response),
+        StatusCode::NOT_FOUND => Err(BucketError::NotFound),
+        status => Err(BucketError::from_status(status.as_u16(), response.text().await.unwrap_or_default())),
+    }
+}
+
 #[derive(Clone)]
 pub struct Bucket {
     s3: Box<S3Bucket>,
@@ -117,12 +127,12 @@ impl Bucket {
 
     /// Whether the bucket answers a listing of one key.
     pub async fn reachable(&self) -> Result<(), BucketError> {
-        metrics::bucket("list", self.s3.list_page(String::new(), None, None, None, Some(1))).await?;
+        metrics::bucket("list", self.s3.list_page(String::new(), None, None, None, Some(1)).err_into()).await?;
         Ok(())
     }
 
     pub async fn put(&self, key: &str, body: &[u8], content_type: &str) -> Result<(), BucketError> {
-        metrics::bucket("put", self.s3.put_object_with_content_type(key, body, content_type)).await?;
+        metrics::bucket("put", self.s3.put_object_with_content_type(key, body, content_type).err_into()).await?;
         Ok(())
     }
 
@@ -131,13 +141,8 @@ impl Bucket {
         let url = self.s3.presign_put(key, 300, None, None).await?;
         let file = File::open(file).await.map_err(|error| BucketError::Refused(error.to_string()))?;
         let body = reqwest::Body::wrap_stream(ReaderStream::with_capacity(file, 256 * 1024));
-        let sent = metrics::bucket("put", self.http.put(url).header(CONTENT_LENGTH, length).body(body).send()).await;
-        let response = sent.map_err(unreachable)?;
-        if response.status().is_success() {
-            return Ok(());
-        }
-        let status = response.status().as_u16();
-        Err(BucketError::from_status(status, response.text().await.unwrap_or_default()))
+        metrics::bucket("put", done(self.http.put(url).header(CONTENT_LENGTH, length).body(body))).await?;
+        Ok(())
     }
 
     /// The address under which a client may put an object of this type and length, for some time. The embedded bucket is
@@ -181,21 +186,16 @@ impl Bucket {
     /// An object as it arrives.
     pub async fn get_stream(&self, key: &str) -> Result<impl Stream<Item = Result<Bytes, BucketError>> + use<>, BucketError> {
         let url = self.s3.presign_get(key, 300, None).await?;
-        let response = metrics::bucket("get", self.http.get(url).send()).await.map_err(unreachable)?;
-        match response.status() {
-            status if status.is_success() => Ok(response.bytes_stream().map_err(unreachable)),
-            StatusCode::NOT_FOUND => Err(BucketError::NotFound),
-            status => Err(BucketError::from_status(status.as_u16(), response.text().await.unwrap_or_default())),
-        }
+        Ok(metrics::bucket("get", done(self.http.get(url))).await?.bytes_stream().map_err(unreachable))
     }
 
     pub async fn get(&self, key: &str) -> Result<Bytes, BucketError> {
-        Ok(metrics::bucket("get", self.s3.get_object(key)).await?.into_bytes())
+        Ok(metrics::bucket("get", self.s3.get_object(key).err_into()).await?.into_bytes())
     }
 
     /// Deletes; an object that is gone already is no error.
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        match metrics::bucket("delete", self.s3.delete_object(key)).await.map_err(BucketError::from) {
+        match metrics::bucket("delete", self.s3.delete_object(key).err_into()).await {
             Ok(_) | Err(BucketError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }
@@ -203,7 +203,7 @@ impl Bucket {
 
     /// Whether there is such an object.
     pub async fn exists(&self, key: &str) -> Result<bool, BucketError> {
-        match metrics::bucket("head", self.s3.head_object(key)).await.map_err(BucketError::from) {
+        match metrics::bucket("head", self.s3.head_object(key).err_into()).await {
             Ok(_) => Ok(true),
             Err(BucketError::NotFound) => Ok(false),
             Err(error) => Err(error),
@@ -212,7 +212,7 @@ impl Bucket {
 
     /// Up to 1,000 keys after `after`, in order, and where to go on.
     pub async fn list(&self, prefix: &str, token: Option<String>) -> Result<(Vec<String>, Option<String>), BucketError> {
-        let (page, _) = metrics::bucket("list", self.s3.list_page(prefix.to_owned(), None, token, None, Some(1000))).await?;
+        let (page, _) = metrics::bucket("list", self.s3.list_page(prefix.to_owned(), None, token, None, Some(1000)).err_into()).await?;
         let keys = page.contents.into_iter().map(|object| object.key).collect();
         Ok((keys, page.next_continuation_token.filter(|_| page.is_truncated)))
     }
