@@ -2,11 +2,15 @@
 
 use std::{
     convert::Infallible,
+    panic::AssertUnwindSafe,
     pin::pin,
     time::{Duration, Instant},
 };
 
-use futures_util::future::{Either, select};
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
@@ -40,7 +44,8 @@ pub async fn run(app: App, stopping: CancellationToken) {
                 // Others may sleep while there is more to do.
                 app.jobs_due.notify_one();
                 let span = info_span!("job", id = %job.id, kind = job.kind, request_id = job.request_id(), attempt = job.attempts);
-                work_on(&app, &job).instrument(span).await;
+                // A panic costs its job an attempt, when the lease runs out, never the worker.
+                let _ = AssertUnwindSafe(work_on(&app, &job).instrument(span)).catch_unwind().await;
             }
             Ok(Ok(None)) => {
                 tokio::select! {
