@@ -138,14 +138,9 @@ async fn list_objects(work: &DatabaseTransaction, place: &Path) -> anyhow::Resul
 async fn copy_objects(bucket: &Bucket, folder: &Path, place: &Path, listed: u64) -> anyhow::Result<(ObjectsFile, u64)> {
     let (mut list, mut lines) = (LinesIn::open(place, LISTED)?, Lines::create(place, OBJECTS)?);
     let (mut bytes, mut copied, mut problems) = (0, 0, Vec::new());
-    let progress = progress("objects copied", Some(listed));
+    let progress = progress("objects copied", listed);
     loop {
-        let mut objects: Vec<StoredObject> = Vec::new();
-        while objects.len() < OBJECTS_A_PAGE
-            && let Some(object) = list.next()?
-        {
-            objects.push(object);
-        }
+        let objects: Vec<StoredObject> = list.page(OBJECTS_A_PAGE)?;
         if objects.is_empty() {
             break;
         }
@@ -299,7 +294,7 @@ pub fn verify(folder: &Path, name: Option<&str>) -> anyhow::Result<(String, Veri
             found.problems.push(format!("table {} is not as it was written", table.name));
         }
     }
-    let progress = progress("objects verified", Some(manifest.objects.count));
+    let progress = progress("objects verified", manifest.objects.count);
     let (count, sha256) = each_line(&place, OBJECTS, |object: StoredObject| {
         if let Err(error) = check_object(folder, &object) {
             found.problems.push(format!("object {}: {error:#}", object.key));
@@ -370,7 +365,7 @@ async fn restore_objects(bucket: &Bucket, folder: &Path, place: &Path, manifest:
         Ok(())
     })?;
     ensure!((count, &sha256) == (manifest.objects.count, &manifest.objects.sha256), "the list of objects is not as it was written");
-    let progress = progress("objects restored", Some(wanted.len() as u64));
+    let progress = progress("objects restored", wanted.len() as u64);
     let puts = stream::iter(&wanted).map(|object| async {
         if let Err(error) = check_object(folder, object) {
             return Ok(Some(format!("object {}: {error:#}", object.key)));
@@ -396,7 +391,7 @@ async fn restore_tables(database: &Database, place: &Path, manifest: &Manifest) 
     for target in &targets {
         target.clear(&work).await?;
     }
-    let progress = progress("rows restored", Some(manifest.tables.iter().map(|table| table.rows).sum()));
+    let progress = progress("rows restored", manifest.tables.iter().map(|table| table.rows).sum());
     let mut total = 0;
     for table in &manifest.tables {
         let target = targets.iter().find(|target| target.name == table.name);
@@ -413,12 +408,7 @@ async fn restore_tables(database: &Database, place: &Path, manifest: &Manifest) 
 async fn restore_table(work: &DatabaseTransaction, target: &Table, place: &Path, table: &TableFile, progress: &ProgressBar) -> anyhow::Result<u64> {
     let mut lines = LinesIn::open(place, &table.name)?;
     loop {
-        let mut rows: Vec<Vec<Json>> = Vec::new();
-        while rows.len() < ROWS_AT_ONCE
-            && let Some(row) = lines.next()?
-        {
-            rows.push(row);
-        }
+        let rows: Vec<Vec<Json>> = lines.page(ROWS_AT_ONCE)?;
         if rows.is_empty() {
             break;
         }
@@ -487,6 +477,17 @@ impl LinesIn {
         Ok(Some(serde_json::from_slice(&self.line)?))
     }
 
+    /// The next `most` values; fewer at the end, and none after it.
+    fn page<T: serde::de::DeserializeOwned>(&mut self, most: usize) -> anyhow::Result<Vec<T>> {
+        let mut values = Vec::new();
+        while values.len() < most
+            && let Some(value) = self.next()?
+        {
+            values.push(value);
+        }
+        Ok(values)
+    }
+
     fn finish(self) -> (u64, String) {
         (self.count, hex(&self.hash.finalize()))
     }
@@ -506,8 +507,7 @@ fn each_line<T: serde::de::DeserializeOwned>(
 }
 
 /// A bar on a terminal, nothing elsewhere: the command says at its end what it did.
-fn progress(what: &'static str, total: Option<u64>) -> ProgressBar {
-    let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+fn progress(what: &'static str, total: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {human_pos} {wide_bar} {elapsed}");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
+    ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
 }
