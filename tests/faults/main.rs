@@ -45,8 +45,7 @@ async fn main() {
         }
     }
     drop(system);
-    // Only when asked for by name: photos can stay in processing after it (issue 6, open).
-    if !only.is_empty() && DISK_FULL.contains(&only) {
+    if DISK_FULL.contains(&only) {
         println!("round {rounds}: {DISK_FULL}");
         rows.push(disk_full().await);
     }
