@@ -3,7 +3,7 @@
 use std::{hint::black_box, io::Cursor};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use etalase::{http::cursor, media::pipeline, storefront::search_text};
+use etalase::{http::cursor, media::pipeline, storefront::search::query};
 
 /// A picture of twelve megapixels, drawn here, as the JPEG a phone would send.
 fn twelve_megapixels() -> Vec<u8> {
@@ -16,7 +16,7 @@ fn twelve_megapixels() -> Vec<u8> {
 fn benches(criterion: &mut Criterion) {
     let sealed = cursor::seal(b"secret", "filter", &(1, "position")).expect("sealed");
     criterion.bench_function("open a cursor", |b| b.iter(|| cursor::open::<(i64, String)>(b"secret", "filter", black_box(&sealed))));
-    criterion.bench_function("words of a query", |b| b.iter(|| search_text::words(black_box("Kripik témpe oleh-oleh Solo"))));
+    criterion.bench_function("words of a query", |b| b.iter(|| query::parse(black_box("Kripik témpe oleh-oleh Solo"))));
     let photo = twelve_megapixels();
     let mut slow = criterion.benchmark_group("photo");
     slow.sample_size(10);

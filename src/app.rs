@@ -31,6 +31,7 @@ use crate::{
         database::{Database, Notice, sql},
         jobs,
     },
+    storefront::search::Catalogue,
     worker,
 };
 
@@ -56,6 +57,8 @@ pub struct Parts {
     /// Signs cursors; made at the first start and kept in the database, so replicas share it.
     pub cursor_secret: Vec<u8>,
     pub cache: Cache<String, CachedAnswer>,
+    /// Everything public, to be searched.
+    pub catalogue: Catalogue,
     pub uploads: Semaphore,
     pub image_workers: Workers,
     /// Wakes a worker when a job was committed here.
@@ -128,6 +131,7 @@ impl App {
             bucket,
             cursor_secret,
             cache,
+            catalogue: Catalogue::default(),
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
             image_workers,
             jobs_due: Notify::new(),

@@ -14,7 +14,7 @@ use etalase::{
     demo, identity,
     media::{fsck, isolation},
     platform::{database::Database, jobs, metrics},
-    reference, routes,
+    reference, routes, storefront,
     values::Language,
 };
 use poem::{
@@ -237,7 +237,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let alone = app.database.alone().await?;
     reference::seed(&app).await?;
     let accounts = if app.config.demo() { demo::seed(&app).await? } else { Vec::new() };
+    storefront::service::refresh_outdated(&app).await?;
     alone.end().await;
+    // The first visitor need not wait for the index.
+    app.catalogue.ask(&app, |_| ()).await?;
     // Only now: a proxy asks another replica while connections are refused, and waits while they are not.
     let listen = app.config.listen;
     let acceptor = TcpListener::bind(listen).into_acceptor().await.with_context(|| format!("listening on {listen}"))?;

@@ -31,6 +31,8 @@ mod photos;
 mod plans;
 #[path = "suite/replicas.rs"]
 mod replicas;
+#[path = "suite/search.rs"]
+mod search;
 #[path = "suite/selection.rs"]
 mod selection;
 #[path = "suite/story.rs"]

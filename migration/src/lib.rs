@@ -24,6 +24,7 @@ mod m0015_on_the_day;
 mod m0016_graces;
 mod m0017_loose_ends;
 mod m0018_replicas;
+mod m0019_changes;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_graces::Migration),
             Box::new(m0017_loose_ends::Migration),
             Box::new(m0018_replicas::Migration),
+            Box::new(m0019_changes::Migration),
         ]
     }
 }

@@ -218,8 +218,9 @@ impl Suspended {
 }
 
 /// Moves the catalogue's version past all that were ever seen, so that no cache or ETag from before the restore fits what
-/// is served after it.
+/// is served after it. Nor does any cursor: who followed the log of changes further than the backup reaches begins again.
 pub async fn forget_caches(work: &DatabaseTransaction) -> Outcome<()> {
     work.execute_raw(sql(work, "update catalogue_version set version = version + 1000000", [])).await?;
+    work.execute_raw(sql(work, "delete from service_facts where name = 'cursor_secret'", [])).await?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::{
     http::work::Work,
     identity::policy::{EditDocuments, Permit, VerifyDocuments},
     platform::clock::now,
+    storefront,
     transitions::Machine,
     values::check_text,
 };
@@ -77,6 +78,9 @@ pub async fn decide(
     document.decided_by = Some(permit.by());
     document.decided_at = Some(now());
     let document = store::update(work.db(), document).await?;
+    if document.kind == DocumentKind::Halal {
+        storefront::service::refresh_sme(work, document.sme_id).await?;
+    }
     let change = json!({ "document": document.id, "kind": document.kind });
     work.audit(permit, event.name(), "sme", document.sme_id, change, document.note.as_deref()).await?;
     Ok(document)

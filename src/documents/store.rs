@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::model::{DocumentKind, DocumentStatus};
 use crate::{
     fault::{Fault, Outcome},
-    platform::database::{sql, update_if_version},
+    platform::database::{select, sql, update_if_version},
 };
 
 pub mod entity {
@@ -89,4 +89,17 @@ pub async fn held_by_applicants(connection: &impl ConnectionTrait, exhibition: U
     let values = [exhibition].into_iter().chain(application).map(Into::into);
     let rows = connection.query_all_raw(sql(connection, &text, values)).await?;
     Ok(rows.iter().map(|row| Held::from_query_result(row, "")).collect::<Result<_, _>>()?)
+}
+
+#[derive(FromQueryResult)]
+struct Until {
+    expires_on: Option<NaiveDate>,
+}
+
+/// Last days of the verified halal certificates that cover a product, of those that end.
+pub async fn halal(connection: &impl ConnectionTrait, sme: Uuid, product: Uuid) -> Outcome<Vec<Option<NaiveDate>>> {
+    let text = "select expires_on from legal_documents where sme_id = ? and kind = 'halal' and status = 'verified' \
+                and (product_id is null or product_id = ?)";
+    let rows: Vec<Until> = select(connection, text, [sme.into(), product.into()]).await?;
+    Ok(rows.into_iter().map(|row| row.expires_on).collect())
 }

@@ -16,6 +16,8 @@ use crate::fault::{KINDS, Outcome};
 /// The document as served and exported; `P` is the shape of problems.
 pub fn complete<P: Type>(spec: &str) -> Value {
     let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
+    // poem-openapi writes 3.0; what is said differently in 3.1 is said so here.
+    document["openapi"] = "3.1.0".into();
     document["info"]["license"] = json!({ "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0" });
     document["servers"] = json!([{ "url": "/", "description": "This service" }]);
     let mut registry = Registry::new();
@@ -39,27 +41,23 @@ pub fn complete<P: Type>(spec: &str) -> Value {
 /// Parts of the paths of POST operations that change what several people prepare together, and so take If-Match.
 const CONTESTED: &[&str] = &["/plan/swap", "/plan/suggest", "/plan/publish", "/decisions/release", "/selection-runs/{run_id}/apply"];
 
-/// What may be absent may be null, both ways. Where the property is another schema, its type stands beside the reference.
+/// What may be absent may be null, both ways; and a reference keeps what is said of it beside it.
 fn mark_nullable(document: &mut Value) {
-    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
-    let types: BTreeMap<String, Value> = schemas.iter().map(|(name, schema)| (name.clone(), schema["type"].clone())).collect();
-    for schema in schemas.values_mut() {
+    for schema in document["components"]["schemas"].as_object_mut().into_iter().flat_map(Map::values_mut) {
         let required: Vec<String> = schema.get("required").and_then(|names| serde_json::from_value(names.clone()).ok()).unwrap_or_default();
         for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
-            if required.contains(name) || property.get("default").is_some() {
-                continue;
-            }
-            let reference = property.get("$ref").or_else(|| property.pointer("/allOf/0/$ref")).cloned();
-            if let Some(reference) = reference {
-                let of = reference.as_str().and_then(|reference| types.get(reference.rsplit('/').next()?)).cloned();
-                if let Some(property) = property.as_object_mut() {
-                    property.remove("$ref");
-                    property.insert("allOf".into(), json!([{ "$ref": reference }]));
-                    property.insert("type".into(), of.unwrap_or_else(|| "object".into()));
+            let is_optional = !required.contains(name) && property.get("default").is_none();
+            if let Some(reference) = property.get("$ref").or_else(|| property.pointer("/allOf/0/$ref")).cloned() {
+                let said = property.pointer("/allOf/1/description").or_else(|| property.get("description")).cloned();
+                *property = if is_optional { json!({ "anyOf": [{ "$ref": reference }, { "type": "null" }] }) } else { json!({ "$ref": reference }) };
+                if let Some(said) = said {
+                    property["description"] = said;
                 }
-            }
-            if property.get("type").is_some() {
-                property["nullable"] = true.into();
+            } else if is_optional && let Some(name) = property.get("type").cloned() {
+                property["type"] = json!([name, "null"]);
+                if let Some(values) = property.get_mut("enum").and_then(Value::as_array_mut) {
+                    values.push(Value::Null);
+                }
             }
         }
     }
@@ -114,6 +112,10 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
         operation["parameters"] = json!([]);
     }
     if let Some(parameters) = operation["parameters"].as_array_mut() {
+        // A list that is not given is empty.
+        for parameter in parameters.iter_mut().filter(|parameter| parameter["schema"]["type"] == "array") {
+            parameter["required"] = false.into();
+        }
         parameters.extend(shared.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
     }
 }

@@ -347,17 +347,3 @@ pub async fn shared_now(connection: &impl ConnectionTrait) -> Result<DateTime<Ut
 pub fn skip_locked(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Postgres { "for update skip locked" } else { "" }
 }
-
-/// The condition "row of `storefront_products` matches the search text" with one placeholder, and the
-/// form in which the words are bound to it: every word must occur, the last one as a prefix.
-pub fn search_condition(backend: DbBackend, words: &[String]) -> (&'static str, String) {
-    let last = words.len().saturating_sub(1);
-    if backend == DbBackend::Postgres {
-        let query: Vec<String> = words.iter().enumerate().map(|(i, word)| if i == last { format!("{word}:*") } else { word.clone() }).collect();
-        ("to_tsvector('simple', p.search_text) @@ to_tsquery('simple', ?)", query.join(" & "))
-    } else {
-        let query: Vec<String> =
-            words.iter().enumerate().map(|(i, word)| if i == last { format!("\"{word}\"*") } else { format!("\"{word}\"") }).collect();
-        ("p.rowid in (select rowid from storefront_search where storefront_search match ?)", query.join(" "))
-    }
-}

@@ -11,21 +11,25 @@ use poem_openapi::{
     param::{Path, Query},
     types::ToJSON,
 };
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     answer::{Feed, Public, PublicFile, Visit, whole},
-    feeds,
+    browse, feeds,
     model::{
-        Card, CategoryNode, Contact, ExhibitionRef, ItemPlace, ProductPage, PublicBooth, PublicExhibition, PublicLineupItem, PublicSme, Region, Sort,
+        Card, CategoryNode, Changes, Completion, Contact, ExhibitionRef, ItemPlace, ProductList, ProductPage, PublicBooth, PublicExhibition,
+        PublicLineupItem, PublicSme, Region, Sort,
     },
-    search_text::words,
-    store::{self, Address, CategoryRow, SmeRow, Wanted},
+    search::{
+        facets::{Filters, HalalFilter},
+        query::parse,
+    },
+    store::{self, Address, CategoryRow, SmeRow},
     syndication,
 };
 use crate::{
     app::{App, CachedAnswer},
+    catalogue::model::Origin,
     exhibitions::{
         self,
         call::api::Call,
@@ -33,7 +37,7 @@ use crate::{
         plan::{self, model::PlanKind},
         store::entity::Model as ExhibitionRow,
     },
-    fault::{Fault, INVALID_PARAMETER, Outcome, say},
+    fault::{Fault, Outcome},
     http::{
         Page, Tag, cursor,
         reply::{Calendar, JsonLd, NdJson, PageInfo, Rss, Svg, Xml, page_limit},
@@ -44,20 +48,19 @@ use crate::{
 
 pub struct StorefrontApi;
 
-/// Search words beyond this many narrow nothing.
-const MOST_WORDS: usize = 8;
-
 #[OpenApi(tag = "Tag::Storefront")]
 impl StorefrontApi {
     /// Browse products
     ///
-    /// Published products of verified SMEs. Values of one filter are alternatives, different filters add up.
+    /// Published products of verified SMEs. Values of one filter are alternatives, different filters add up. With `facets`,
+    /// each value of a facet comes with how many products it would leave under all other filters.
     #[oai(path = "/v1/storefront/products", method = "get", operation_id = "browse_products")]
     #[allow(clippy::too_many_arguments)]
     async fn products(
         &self,
         visit: Visit,
-        /// Words in any language of the service; all must occur, the last one may be a beginning.
+        /// Words in Indonesian or English, in any form; synonyms count, and in longer words one slip. Products with
+        /// all words come first; where they are few, those with at least half of them follow. The last one may be a beginning.
         q: Query<Option<String>>,
         /// Slug of a category; those below it are included.
         category: Query<Vec<String>>,
@@ -67,39 +70,77 @@ impl StorefrontApi {
         region: Query<Vec<String>>,
         /// Handle of an SME.
         sme: Query<Vec<String>>,
+        /// The least that the cheapest variant costs, in rupiah.
+        price_min: Query<Option<i64>>,
+        /// The most that the cheapest variant costs, in rupiah.
+        price_max: Query<Option<i64>>,
+        /// Where a material comes from.
+        material_origin: Query<Vec<Origin>>,
+        /// Waste that a material was taken from, as the facet of that name gives it.
+        waste_stream: Query<Vec<String>>,
+        halal: Query<Option<HalalFilter>>,
+        /// Only what can be ordered now.
+        in_stock: Query<Option<bool>>,
+        /// Facets to be counted, separated by commas, such as `category,price`.
+        #[oai(validator(pattern = "^[a-z_]+(,[a-z_]+)*$"))]
+        facets: Query<Option<String>>,
         sort: Query<Option<Sort>>,
         limit: Query<Option<u32>>,
         cursor: Query<Option<String>>,
-    ) -> poem::Result<Public<Page<Card>>> {
-        let (sort, limit, language) = (sort.0.unwrap_or_default(), page_limit(limit.0), visit.tag());
-        let mut wanted = Wanted {
-            words: q.0.as_deref().map(words).unwrap_or_default(),
-            categories: category.0,
-            regions: region.0,
-            exhibitions: exhibition.0,
-            smes: sme.0,
+    ) -> poem::Result<Public<ProductList>> {
+        let listing = browse::Listing {
+            words: q.0.as_deref().map(parse).unwrap_or_default(),
+            filters: Filters {
+                categories: category.0,
+                regions: region.0,
+                smes: sme.0,
+                price_min: price_min.0,
+                price_max: price_max.0,
+                origins: material_origin.0,
+                wastes: waste_stream.0,
+                is_halal: halal.0.is_some(),
+                is_in_stock: in_stock.0.unwrap_or_default(),
+                exhibitions: exhibition.0,
+            },
+            facets: facets.0.as_deref().map(browse::facets).transpose()?.unwrap_or_default(),
+            sort: sort.0.unwrap_or_default(),
+            limit: page_limit(limit.0),
+            cursor: cursor.0,
+            language: visit.language,
+            address: visit.address_without("cursor"),
         };
-        wanted.words.truncate(MOST_WORDS);
-        for list in [&wanted.categories, &wanted.regions, &wanted.exhibitions, &wanted.smes] {
-            if list.len() > 50 {
-                return Err(Fault::new(&INVALID_PARAMETER).detail(say("Paling banyak 50 nilai.", "At most 50 values.")).into());
-            }
-        }
-        let filter = json!([wanted, sort.to_json()]).to_string();
-        let app = &visit.app;
-        let after = cursor.0.map(|cursor| cursor::open(&app.cursor_secret, &filter, &cursor)).transpose()?;
-        let address = visit.address_without("cursor");
+        listing.check()?;
+        Ok(visit.answer(|app| async move { browse::list(&app, &listing).await }).await?)
+    }
+
+    /// Complete what is typed
+    ///
+    /// Words that complete it, categories, SMEs and products, the likeliest first.
+    #[oai(path = "/v1/storefront/suggest", method = "get", operation_id = "suggest")]
+    async fn suggest(
+        &self,
+        visit: Visit,
+        /// What is typed so far.
+        q: Query<String>,
+        limit: Query<Option<u32>>,
+    ) -> poem::Result<Public<Page<Completion>>> {
+        let (limit, language) = (limit.0.unwrap_or(8).clamp(1, 20), visit.language);
         let public = visit.answer(|app| async move {
-            let mut cards = store::cards(app.database.reader(), &wanted, sort, after, limit + 1, language).await?;
-            let more = cards.len() > limit as usize;
-            cards.truncate(limit as usize);
-            let next = match cards.last().filter(|_| more) {
-                Some(last) => Some(cursor::seal(&app.cursor_secret, &filter, &last.position(sort))?),
-                None => None,
-            };
-            Ok(page_of_cards(cards.into_iter().map(|card| card.card), next, limit, &address))
+            let suggestions = browse::suggest(&app, &q, limit, language).await?;
+            Ok(whole(Page::whole(suggestions, limit).to_json_string()))
         });
         Ok(public.await?)
+    }
+
+    /// Follow the catalogue
+    ///
+    /// What entered, changed and left the public catalogue, in order, each product once with its newest state. A client that
+    /// keeps asking with the cursor of the answer before ends with exactly what is public. Without a cursor the log begins
+    /// with all that is listed. A cursor from before a restored backup is refused (400, `bad_cursor`): begin again.
+    #[oai(path = "/v1/changes", method = "get", operation_id = "follow_changes")]
+    async fn changes(&self, visit: Visit, cursor: Query<Option<String>>, limit: Query<Option<u32>>) -> poem::Result<Public<Changes>> {
+        let (limit, language) = (page_limit(limit.0), visit.language);
+        Ok(visit.answer(|app| async move { browse::changes(&app, cursor.0.as_deref(), limit, language).await }).await?)
     }
 
     /// Read a product
@@ -399,17 +440,6 @@ fn page_address(app: &App, exhibition: &ExhibitionRow) -> String {
 
 fn tag(language: Language) -> &'static str {
     if language == Language::En { "en" } else { "id" }
-}
-
-/// Cards come from the database as JSON and go out as they are.
-fn page_of_cards(cards: impl Iterator<Item = String>, next: Option<String>, limit: u32, address: &str) -> CachedAnswer {
-    let data = cards.collect::<Vec<_>>().join(",");
-    let page = PageInfo { next_cursor: next.clone(), limit }.to_json_string();
-    let join = if address.contains('?') { '&' } else { '?' };
-    CachedAnswer {
-        json: format!("{{\"data\":[{data}],\"page\":{page}}}").into(),
-        next: next.map(|next| format!("{address}{join}cursor={next}").into()),
-    }
 }
 
 async fn product_page(reader: &impl sea_orm::ConnectionTrait, found: store::ListedDetail, language: Language) -> Outcome<CachedAnswer> {

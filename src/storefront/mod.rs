@@ -6,9 +6,10 @@
 
 pub mod answer;
 pub mod api;
+pub mod browse;
 pub mod feeds;
 pub mod model;
-pub mod search_text;
+pub mod search;
 pub mod service;
 pub mod store;
 pub mod syndication;

@@ -7,6 +7,7 @@ use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::search::facets::FacetValue;
 use crate::{
     catalogue::{
         api::{Material, Variant},
@@ -22,9 +23,12 @@ use crate::{
 };
 
 /// The order of a list; a minus means descending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Default, Serialize)]
 pub enum Sort {
+    /// The best answer to `q` first; without `q` the newest.
     #[default]
+    #[oai(rename = "relevance")]
+    Relevance,
     #[oai(rename = "-published_at")]
     Newest,
     #[oai(rename = "price")]
@@ -33,6 +37,98 @@ pub enum Sort {
     Dearest,
     #[oai(rename = "title")]
     Title,
+}
+
+/// A product that was found.
+#[derive(Object)]
+pub struct FoundCard {
+    #[oai(flatten)]
+    pub card: Card,
+    /// Where `q` was answered; absent without `q`.
+    pub highlight: Option<Highlight>,
+}
+
+/// Texts as HTML: escaped, with what was found in `<mark>`.
+#[derive(Object)]
+pub struct Highlight {
+    pub title: Option<String>,
+    pub summary: Option<String>,
+}
+
+/// Products that were found, with how many there are.
+#[derive(Object)]
+pub struct ProductList {
+    pub data: Vec<FoundCard>,
+    pub page: ProductPageInfo,
+    /// Those that `facets` asked for, by their names.
+    pub facets: Option<BTreeMap<String, Vec<FacetValue>>>,
+}
+
+/// How to go on.
+#[derive(Object)]
+pub struct ProductPageInfo {
+    /// Send as `cursor` to get the next page; absent on the last.
+    #[oai(skip_serializing_if_is_none)]
+    pub next_cursor: Option<String>,
+    pub limit: u32,
+    /// Products on all pages, as of now.
+    pub total_estimate: i64,
+}
+
+/// What may be meant.
+#[derive(Object)]
+pub struct Completion {
+    pub kind: CompletionKind,
+    pub text: String,
+    /// The text as HTML: escaped, with what was typed in `<mark>`.
+    pub highlight: String,
+    /// Path of what is meant; of words, none: they are to be searched for.
+    pub address: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum CompletionKind {
+    /// What is typed, completed.
+    Words,
+    Category,
+    Sme,
+    Product,
+}
+
+/// A product that was listed, changed or left.
+#[derive(Object)]
+pub struct Change {
+    pub product_id: Uuid,
+    pub kind: ChangeKind,
+    /// As it is now; absent where it has left.
+    pub product: Option<Card>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// Listed for the first time, again, or with other content.
+    Listed,
+    /// No longer public: a copy has to forget it.
+    Removed,
+}
+
+/// A part of the log of changes.
+#[derive(Object)]
+pub struct Changes {
+    pub data: Vec<Change>,
+    pub page: ChangesPage,
+}
+
+/// How to go on.
+#[derive(Object)]
+pub struct ChangesPage {
+    /// Send as `cursor` to get what happened after this page; there also where nothing has happened yet.
+    pub next_cursor: String,
+    /// Whether more has happened already.
+    pub has_more: bool,
+    pub limit: u32,
 }
 
 /// A product in a list, in the language that was asked for.

@@ -1,21 +1,25 @@
 //! Keeps the read model: every change that the public can see calls one of these in its transaction.
 
+use chrono::NaiveDate;
 use poem_openapi::types::ToJSON;
 use uuid::Uuid;
 
 use super::{
     model::{Card, CategoryRef, Detail, Image, SmeRef},
-    search_text::index_text,
+    search::entry::{Entry, Halal},
     store::{self, Row},
 };
 use crate::{
+    app::App,
     catalogue::{
         self,
         api::{Material, Variant},
-        model::ListingStatus,
+        model::{ListingStatus, StockPolicy},
         service::Listing,
+        store::variant,
     },
-    fault::Outcome,
+    documents,
+    fault::{Fault, Outcome},
     http::work::Work,
     media::model::AttachedPhoto,
     sme::{self, model::SmeStatus},
@@ -34,7 +38,8 @@ pub async fn refresh_product(work: &Work, id: Uuid) -> Outcome<()> {
         return Ok(());
     }
     let listing = catalogue::service::listing(work.db(), product).await?;
-    store::list(work.db(), row(&listing, &sme)).await?;
+    let certificates = documents::store::halal(work.db(), sme.id, id).await?;
+    store::list(work.db(), row(&listing, &sme, &certificates)?).await?;
     work.touch_catalogue();
     Ok(())
 }
@@ -48,16 +53,32 @@ pub async fn refresh_sme(work: &Work, id: Uuid) -> Outcome<()> {
     Ok(())
 }
 
-fn row(listing: &Listing, sme: &sme::store::entity::Model) -> Row {
+/// Lists again what a version listed that searched in another way; how many.
+pub async fn refresh_outdated(app: &App) -> Outcome<usize> {
+    let mut done = 0;
+    loop {
+        let outdated = store::outdated(app.database.reader()).await?;
+        if outdated.is_empty() {
+            return Ok(done);
+        }
+        let work = Work::begin(app, "upgrade").await?;
+        for product in &outdated {
+            refresh_product(&work, *product).await?;
+        }
+        work.commit().await?;
+        done += outdated.len();
+    }
+}
+
+fn row(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Option<NaiveDate>]) -> Outcome<Row> {
     let product = &listing.product;
     let render = |language| {
         let card = card(listing, sme, language);
         (card.to_json_string(), detail(listing, card, language).to_json_string())
     };
     let ((card_id, detail_id), (card_en, detail_en)) = (render(Language::Id), render(Language::En));
-    let texts = [Some(&product.title), product.summary.as_ref(), Some(&listing.category.name)];
-    let both = texts.into_iter().flatten().flat_map(|text| [Some(text.id.as_str()), text.en.as_deref()]).flatten();
-    Row {
+    let entry = entry(listing, sme, certificates);
+    Ok(Row {
         product: product.id,
         sme: sme.id,
         sme_handle: sme.handle.clone(),
@@ -67,9 +88,33 @@ fn row(listing: &Listing, sme: &sme::store::entity::Model) -> Row {
         price_minor: cheapest(listing),
         published_at: product.published_at.unwrap_or(product.updated_at),
         title_sort: fold(&product.title.id),
-        search_text: index_text(both.chain([sme.brand_name.as_str()])),
+        search_text: serde_json::to_string(&entry).map_err(Fault::internal)?,
         card: Localized { id: card_id, en: Some(card_en) },
         detail: Localized { id: detail_id, en: Some(detail_en) },
+    })
+}
+
+/// What is searched and filtered. `certificates` are the last days of halal certificates that cover the product.
+fn entry(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Option<NaiveDate>]) -> Entry {
+    let product = &listing.product;
+    let mut origins: Vec<_> = listing.materials.iter().map(|material| material.origin).collect();
+    origins.dedup();
+    let materials = listing.materials.iter().map(|material| material.name.clone());
+    let wastes: Vec<Localized> = listing.materials.iter().filter_map(|material| material.waste_source.clone()).collect();
+    // A certificate without a last day outlasts all others.
+    let is_endless = certificates.iter().any(Option::is_none);
+    let halal = (listing.category.is_food == 1 && !certificates.is_empty())
+        .then(|| Halal { until: if is_endless { None } else { certificates.iter().flatten().max().copied() } });
+    let is_available = |variant: &variant::Model| variant.stock_policy != StockPolicy::Track || variant.on_hand > 0;
+    Entry {
+        name: vec![product.title.clone()],
+        tags: [listing.category.name.clone()].into_iter().chain(materials).chain(wastes.iter().cloned()).collect(),
+        text: [&product.summary, &product.description, &product.ingredients].into_iter().flatten().cloned().collect(),
+        brand: sme.brand_name.clone(),
+        origins,
+        wastes,
+        in_stock: product.made_to_order == 1 || listing.variants.iter().any(is_available),
+        halal,
     }
 }
 

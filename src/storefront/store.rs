@@ -2,14 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::model::Sort;
 use crate::{
     exhibitions::store::{LINEUP_IS_PUBLIC, TAKES_PART},
     fault::Outcome,
-    platform::database::{marks, search_condition, select, sql},
+    platform::database::{marks, select, sql},
     values::Localized,
 };
 
@@ -26,6 +24,7 @@ pub struct Row {
     pub title_sort: String,
     pub card: Localized,
     pub detail: Localized,
+    /// An `Entry` as JSON.
     pub search_text: String,
 }
 
@@ -96,97 +95,45 @@ pub async fn unlist(connection: &impl ConnectionTrait, product: Uuid) -> Outcome
     Ok(connection.execute_raw(sql(connection, text, [product.into()])).await?.rows_affected() == 1)
 }
 
-/// What a buyer looks for. Values of one filter are alternatives; filters add up.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Wanted {
-    pub words: Vec<String>,
-    pub categories: Vec<String>,
-    pub regions: Vec<String>,
-    pub exhibitions: Vec<String>,
-    pub smes: Vec<String>,
+#[derive(FromQueryResult)]
+pub struct ListedCard {
+    pub product_id: Uuid,
+    pub card: String,
 }
 
-/// Where a page ended.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Position {
-    Newest(DateTime<Utc>, Uuid),
-    Price(i64, Uuid),
-    Title(String, Uuid),
+/// Cards of these products, as far as they are listed, in no order. `language` is `id` or `en`.
+pub async fn cards(connection: &impl ConnectionTrait, products: &[Uuid], language: &str) -> Outcome<Vec<ListedCard>> {
+    if products.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text =
+        format!("select product_id, card_{language} as card from storefront_products where listed = 1 and product_id in ({})", marks(products.len()));
+    select(connection, &text, products.iter().map(|id| (*id).into())).await
+}
+
+/// Some products that a version listed which kept bare words.
+pub async fn outdated(connection: &impl ConnectionTrait) -> Outcome<Vec<Uuid>> {
+    let text = "select product_id from storefront_products where listed = 1 and search_text not like '{%' limit 200";
+    let rows: Vec<Start> = select(connection, text, []).await?;
+    Ok(rows.into_iter().map(|row| row.product_id).collect())
 }
 
 #[derive(FromQueryResult)]
-pub struct ListedCard {
-    pub card: String,
+pub struct Change {
     pub product_id: Uuid,
-    pub published_at: DateTime<Utc>,
-    pub price_minor: i64,
-    pub title_sort: String,
+    pub version: i64,
+    /// Absent where the product has left.
+    pub card: Option<String>,
 }
 
-impl ListedCard {
-    /// The position after this card.
-    pub fn position(&self, sort: Sort) -> Position {
-        match sort {
-            Sort::Newest => Position::Newest(self.published_at, self.product_id),
-            Sort::Cheapest | Sort::Dearest => Position::Price(self.price_minor, self.product_id),
-            Sort::Title => Position::Title(self.title_sort.clone(), self.product_id),
-        }
-    }
-}
-
-/// A page of cards in one statement. `language` is `id` or `en`.
-pub async fn cards(
-    connection: &impl ConnectionTrait,
-    wanted: &Wanted,
-    sort: Sort,
-    after: Option<Position>,
-    limit: u32,
-    language: &str,
-) -> Outcome<Vec<ListedCard>> {
-    let mut conditions = vec!["p.listed = 1".to_owned()];
-    let mut values: Vec<Value> = Vec::new();
-    let mut any_of = |given: &[String], before: &str, after: &str| {
-        if !given.is_empty() {
-            conditions.push(format!("{before}({}){after}", marks(given.len())));
-            values.extend(given.iter().map(|value| value.clone().into()));
-        }
-    };
-    let below = "p.category_path in (select c.path from categories c join categories top on c.path = top.path \
-                 or c.path like top.path || '/%' where top.slug in ";
-    any_of(&wanted.categories, below, ")");
-    any_of(&wanted.regions, "p.regency_code in ", "");
-    any_of(&wanted.smes, "p.sme_handle in ", "");
-    let shown = format!(
-        "p.product_id in (select l.product_id from lineup_items l join exhibitions e on e.id = l.exhibition_id \
-         join applications a on a.id = l.application_id and a.status in {TAKES_PART} where e.status in {LINEUP_IS_PUBLIC} and e.slug in "
-    );
-    any_of(&wanted.exhibitions, &shown, ")");
-    if !wanted.words.is_empty() {
-        let (condition, query) = search_condition(connection.get_database_backend(), &wanted.words);
-        conditions.push(condition.to_owned());
-        values.push(query.into());
-    }
-    let (column, direction, compare) = match sort {
-        Sort::Newest => ("published_at", "desc", "<"),
-        Sort::Cheapest => ("price_minor", "asc", ">"),
-        Sort::Dearest => ("price_minor", "desc", "<"),
-        Sort::Title => ("title_sort", "asc", ">"),
-    };
-    if let Some(position) = after {
-        conditions.push(format!("(p.{column}, p.product_id) {compare} (?, ?)"));
-        values.extend(match position {
-            Position::Newest(at, id) => [Value::from(at), id.into()],
-            Position::Price(minor, id) => [minor.into(), id.into()],
-            Position::Title(title, id) => [title.into(), id.into()],
-        });
-    }
+/// Products that were listed, changed or left after a version and id, in that order.
+pub async fn changes(connection: &impl ConnectionTrait, after: (i64, Uuid), limit: u32, language: &str) -> Outcome<Vec<Change>> {
     let text = format!(
-        "select p.card_{language} as card, p.product_id, p.published_at, p.price_minor, p.title_sort from storefront_products p \
-         where {} order by p.{column} {direction}, p.product_id {direction} limit {limit}",
-        conditions.join(" and ")
+        "select c.product_id, c.version, p.card_{language} as card from storefront_changes c \
+         left join storefront_products p on p.product_id = c.product_id and p.listed = 1 \
+         where (c.version, c.product_id) > (?, ?) order by c.version, c.product_id limit {limit}"
     );
-    let rows = connection.query_all_raw(sql(connection, &text, values)).await?;
-    Ok(rows.iter().map(|row| ListedCard::from_query_result(row, "")).collect::<Result<_, _>>()?)
+    select(connection, &text, [after.0.into(), after.1.into()]).await
 }
 
 /// How a product is asked for.

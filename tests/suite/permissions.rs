@@ -175,6 +175,8 @@ const MAY: &[(&str, &str)] = &[
     ("remove_lineup_item", "osc"),
     ("list_exhibition_audit", "fca"),
     ("browse_products", "pmosxfca"),
+    ("suggest", "pmosxfca"),
+    ("follow_changes", "pmosxfca"),
     ("get_public_product", "pmosxfca"),
     ("get_public_product_by_handle", "pmosxfca"),
     ("browse_smes", "pmosxfca"),

@@ -1,0 +1,236 @@
+//! Lists of products: search, filters, facets, suggestions, and the log of changes.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write,
+    sync::Arc,
+};
+
+use chrono::NaiveDate;
+use poem_openapi::types::ToJSON;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    answer::whole,
+    model::{Card, Change, ChangeKind, Changes, ChangesPage, Completion, CompletionKind, Highlight, ProductPageInfo, Sort},
+    search::{
+        facets::{Facet, FacetValue, Filters, Surroundings, origin_label, price_label},
+        index::{Found, Hits, Index, Position},
+        query::{Wanted, Way, escaped, highlight, parse},
+        words::words,
+    },
+    store,
+};
+use crate::{
+    app::{App, CachedAnswer},
+    exhibitions::onsite::model::today,
+    fault::{Fault, INVALID_PARAMETER, Outcome, say},
+    http::cursor,
+    values::{Language, fold},
+};
+
+/// Certificates end by the day there.
+const ZONE: &str = "Asia/Jakarta";
+
+/// A list that is asked for.
+pub struct Listing {
+    pub words: Vec<Wanted>,
+    pub filters: Filters,
+    pub facets: Vec<Facet>,
+    pub sort: Sort,
+    pub limit: u32,
+    pub cursor: Option<String>,
+    pub language: Language,
+    /// Address of the list without its cursor.
+    pub address: String,
+}
+
+impl Listing {
+    pub fn check(&self) -> Outcome<()> {
+        let filters = &self.filters;
+        let lists = [&filters.categories, &filters.regions, &filters.exhibitions, &filters.smes, &filters.wastes];
+        if lists.iter().any(|list| list.len() > 50) {
+            return Err(Fault::new(&INVALID_PARAMETER).detail(say("Paling banyak 50 nilai.", "At most 50 values.")));
+        }
+        if filters.price_min.unwrap_or(0) < 0 || filters.price_max.unwrap_or(0) < 0 {
+            return Err(Fault::new(&INVALID_PARAMETER).detail(say("Harga tidak boleh negatif.", "A price can't be negative.")));
+        }
+        Ok(())
+    }
+
+    /// What a cursor is bound to.
+    fn filter(&self) -> String {
+        let words: Vec<&str> = self.words.iter().map(|word| word.written.as_str()).collect();
+        json!([words, self.filters, self.sort]).to_string()
+    }
+}
+
+/// The facets of a list with commas.
+pub fn facets(names: &str) -> Outcome<Vec<Facet>> {
+    let known = |name: &str| Facet::ALL.into_iter().find(|facet| facet.name() == name);
+    let unknown = |name: &str| {
+        let all = Facet::ALL.map(Facet::name).join(", ");
+        Fault::new(&INVALID_PARAMETER)
+            .detail(say(format!("Tidak ada faset `{name}`; ada {all}."), format!("There is no facet `{name}`; there are {all}.")))
+    };
+    names.split(',').map(|name| known(name).ok_or_else(|| unknown(name))).collect()
+}
+
+/// The column suffix and tag of a language.
+fn tag(language: Language) -> &'static str {
+    if language == Language::En { "en" } else { "id" }
+}
+
+/// A page of products: the index says which, one statement reads their cards.
+pub async fn list(app: &App, listing: &Listing) -> Outcome<CachedAnswer> {
+    let filter = listing.filter();
+    let went_on: Option<Position> = listing.cursor.as_deref().map(|text| cursor::open(&app.cursor_secret, &filter, text)).transpose()?;
+    let needs_around = !listing.filters.exhibitions.is_empty() || !listing.facets.is_empty();
+    let around = if needs_around { app.catalogue.around(app).await? } else { Arc::default() };
+    let today = today(ZONE);
+    let limit = listing.limit as usize;
+    let answer = app.catalogue.ask(app, |index| {
+        let found = index.find(&listing.words, &listing.filters, &around, went_on.as_ref(), today);
+        let hits = index.page(&found, listing.sort, went_on.as_ref().map(|position| &position.last), limit);
+        let facets = listing
+            .facets
+            .iter()
+            .map(|facet| (facet.name().to_owned(), facet_values(index, &found, *facet, &around, listing.language, today)))
+            .collect();
+        Asked { total: found.count(), hits, facets, ways: found.ways }
+    });
+    let Asked { total, hits, facets, ways } = answer.await?;
+    let mut cards: HashMap<Uuid, String> = cards(app, &hits.ids, listing.language).await?;
+    let next = hits.more.map(|position| cursor::seal(&app.cursor_secret, &filter, &position)).transpose()?;
+    let mut json = String::from("{\"data\":[");
+    // What has left between the index and the statement is left out.
+    for (number, card) in hits.ids.iter().filter_map(|id| cards.remove(id)).enumerate() {
+        if number > 0 {
+            json.push(',');
+        }
+        if listing.words.is_empty() {
+            json.push_str(&card);
+        } else {
+            let shown: Card = serde_json::from_str(&card).map_err(Fault::internal)?;
+            let mark = |text: &str| highlight(text, &listing.words, &ways, listing.language);
+            let highlight = Highlight { title: mark(&shown.title), summary: mark(&shown.summary) };
+            let _ = write!(json, "{},\"highlight\":{}}}", card.strip_suffix('}').unwrap_or_default(), highlight.to_json_string());
+        }
+    }
+    let page = ProductPageInfo { next_cursor: next.clone(), limit: listing.limit, total_estimate: total as i64 };
+    let _ = write!(json, "],\"page\":{}", page.to_json_string());
+    if !listing.facets.is_empty() {
+        let _ = write!(json, ",\"facets\":{}", facets.to_json_string());
+    }
+    json.push('}');
+    let join = if listing.address.contains('?') { '&' } else { '?' };
+    Ok(CachedAnswer { json: json.into(), next: next.map(|next| format!("{}{join}cursor={next}", listing.address).into()) })
+}
+
+/// What the index answered.
+struct Asked {
+    total: usize,
+    hits: Hits,
+    facets: BTreeMap<String, Vec<FacetValue>>,
+    ways: Vec<Way>,
+}
+
+/// Most values of a facet that are shown.
+const MOST_VALUES: usize = 50;
+
+fn facet_values(index: &Index, found: &Found, facet: Facet, around: &Surroundings, language: Language, today: NaiveDate) -> Vec<FacetValue> {
+    let label = |value: &str| -> String {
+        let named = match facet {
+            Facet::Category => around.categories.iter().find(|category| category.slug == value).map(|category| category.name.in_language(language)),
+            Facet::Exhibition => around.exhibitions.iter().find(|shown| shown.slug == value).map(|shown| shown.title.in_language(language)),
+            Facet::WasteStream => index.waste_label(value).map(|label| label.in_language(language)),
+            Facet::Sme => index.brand(value),
+            Facet::MaterialOrigin => Some(origin_label(value, language)),
+            Facet::Price => return price_label(value),
+            Facet::Halal => Some(if language == Language::En { "Halal certified" } else { "Bersertifikat halal" }),
+            Facet::InStock => Some(if language == Language::En { "In stock" } else { "Tersedia" }),
+            Facet::Region => None,
+        };
+        named.unwrap_or(value).to_owned()
+    };
+    let values = index.facet(found, facet, around, today).into_iter().take(MOST_VALUES);
+    values.map(|(value, count)| FacetValue { label: label(&value), value, count: count as i64 }).collect()
+}
+
+async fn cards(app: &App, ids: &[Uuid], language: Language) -> Outcome<HashMap<Uuid, String>> {
+    let rows = store::cards(app.database.reader(), ids, tag(language)).await?;
+    Ok(rows.into_iter().map(|row| (row.product_id, row.card)).collect())
+}
+
+/// What may be meant by what is typed so far: completed words, categories, SMEs, products.
+pub async fn suggest(app: &App, typed: &str, limit: u32, language: Language) -> Outcome<Vec<Completion>> {
+    let wanted = parse(typed);
+    let spoken = words(typed);
+    let Some(last) = spoken.last() else { return Ok(Vec::new()) };
+    let around = app.catalogue.around(app).await?;
+    let today = today(ZONE);
+    let answer = app.catalogue.ask(app, |index| {
+        let none = Filters::default();
+        let before = index.find(&wanted[..wanted.len() - 1], &none, &around, None, today);
+        let completions = index.completions(&last.written, &before, 3);
+        let found = index.find(&wanted, &none, &around, None, today);
+        let hits = index.page(&found, Sort::Relevance, None, limit as usize);
+        (completions, index.brands_beginning(&last.written, 2), hits.ids, found.ways)
+    });
+    let (completions, brands, ids, ways) = answer.await?;
+    let beginning = typed[..last.at.start].to_owned();
+    let mark = |text: &str| highlight(text, &wanted, &ways, language).unwrap_or_else(|| escaped(text));
+    let mut suggestions: Vec<Completion> = Vec::new();
+    for word in completions {
+        let text = format!("{beginning}{word}");
+        let highlight = format!("{}<mark>{}</mark>{}", escaped(&beginning), escaped(&last.written), escaped(&word[last.written.len()..]));
+        suggestions.push(Completion { kind: CompletionKind::Words, text, highlight, address: None });
+    }
+    let is_begun = |name: &str| words(&fold(name)).iter().any(|word| word.written.starts_with(&last.written));
+    for category in around.categories.iter().filter(|category| is_begun(category.name.in_language(language))).take(2) {
+        let text = category.name.in_language(language).to_owned();
+        let address = Some(format!("/v1/storefront/products?category={}", category.slug));
+        suggestions.push(Completion { kind: CompletionKind::Category, highlight: mark(&text), text, address });
+    }
+    for (handle, brand) in brands {
+        let address = Some(format!("/v1/storefront/smes/{handle}"));
+        suggestions.push(Completion { kind: CompletionKind::Sme, highlight: mark(&brand), text: brand, address });
+    }
+    let mut cards = cards(app, &ids, language).await?;
+    for id in ids {
+        let Some(card) = cards.remove(&id) else { continue };
+        let card: Card = serde_json::from_str(&card).map_err(Fault::internal)?;
+        let address = Some(format!("/v1/storefront/products/{id}"));
+        suggestions.push(Completion { kind: CompletionKind::Product, highlight: mark(&card.title), text: card.title, address });
+    }
+    suggestions.truncate(limit as usize);
+    Ok(suggestions)
+}
+
+/// Where a client stands in the log of changes.
+#[derive(Serialize, Deserialize)]
+struct Followed(i64, Uuid);
+
+/// What cursors of the log are bound to.
+const CHANGES: &str = "changes";
+
+/// The log of changes after a cursor; from the beginning, everything that is listed.
+pub async fn changes(app: &App, after: Option<&str>, limit: u32, language: Language) -> Outcome<CachedAnswer> {
+    let Followed(version, product) = match after {
+        Some(text) => cursor::open(&app.cursor_secret, CHANGES, text)?,
+        None => Followed(0, Uuid::nil()),
+    };
+    let mut rows = store::changes(app.database.reader(), (version, product), limit + 1, tag(language)).await?;
+    let has_more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let reached = rows.last().map_or(Followed(version, product), |last| Followed(last.version, last.product_id));
+    let changes = rows.into_iter().map(|row| {
+        let kind = if row.card.is_some() { ChangeKind::Listed } else { ChangeKind::Removed };
+        let product = row.card.as_deref().map(serde_json::from_str).transpose().map_err(Fault::internal)?;
+        Ok(Change { product_id: row.product_id, kind, product })
+    });
+    let page = ChangesPage { next_cursor: cursor::seal(&app.cursor_secret, CHANGES, &reached)?, has_more, limit };
+    Ok(whole(Changes { data: changes.collect::<Outcome<_>>()?, page }.to_json_string()))
+}

@@ -1,0 +1,160 @@
+//! Filters and facets of the product list (rows D4, D6), and what they need to know beside the products.
+
+use poem_openapi::{Enum, Object};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    catalogue::model::Origin,
+    values::{Language, Localized, Money},
+};
+
+/// What products can be counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facet {
+    Category,
+    Region,
+    Sme,
+    Price,
+    MaterialOrigin,
+    WasteStream,
+    Halal,
+    InStock,
+    Exhibition,
+}
+
+impl Facet {
+    pub const ALL: [Self; 9] =
+        [Self::Category, Self::Region, Self::Sme, Self::Price, Self::MaterialOrigin, Self::WasteStream, Self::Halal, Self::InStock, Self::Exhibition];
+
+    /// The name of the filter.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Category => "category",
+            Self::Region => "region",
+            Self::Sme => "sme",
+            Self::Price => "price",
+            Self::MaterialOrigin => "material_origin",
+            Self::WasteStream => "waste_stream",
+            Self::Halal => "halal",
+            Self::InStock => "in_stock",
+            Self::Exhibition => "exhibition",
+        }
+    }
+}
+
+/// Which certificate a product has to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize)]
+#[oai(rename_all = "snake_case")]
+pub enum HalalFilter {
+    /// A verified one, valid today.
+    Certified,
+}
+
+/// What a buyer narrows the list to. Values of one filter are alternatives; filters add up.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Filters {
+    /// Slugs; those below are included.
+    pub categories: Vec<String>,
+    pub regions: Vec<String>,
+    pub smes: Vec<String>,
+    /// Rupiah, inclusive.
+    pub price_min: Option<i64>,
+    pub price_max: Option<i64>,
+    pub origins: Vec<Origin>,
+    pub wastes: Vec<String>,
+    pub is_halal: bool,
+    pub is_in_stock: bool,
+    pub exhibitions: Vec<String>,
+}
+
+/// A value of a facet.
+#[derive(Object)]
+pub struct FacetValue {
+    /// What the filter of the same name takes; of `price` the least and the most, such as `0-24999`.
+    pub value: String,
+    /// For people, in the language that was asked for.
+    pub label: String,
+    /// Products with it, under all other filters.
+    pub count: i64,
+}
+
+/// A range of prices in rupiah, both ends included.
+pub struct PriceBand {
+    from: i64,
+    to: Option<i64>,
+}
+
+pub const PRICE_BANDS: [PriceBand; 6] = [
+    PriceBand { from: 0, to: Some(24_999) },
+    PriceBand { from: 25_000, to: Some(49_999) },
+    PriceBand { from: 50_000, to: Some(99_999) },
+    PriceBand { from: 100_000, to: Some(249_999) },
+    PriceBand { from: 250_000, to: Some(999_999) },
+    PriceBand { from: 1_000_000, to: None },
+];
+
+impl PriceBand {
+    pub fn holds(&self, price: i64) -> bool {
+        price >= self.from && self.to.is_none_or(|to| price <= to)
+    }
+
+    pub fn value(&self) -> String {
+        format!("{}-{}", self.from, self.to.map(|to| to.to_string()).unwrap_or_default())
+    }
+}
+
+/// What a price band is called.
+pub fn price_label(value: &str) -> String {
+    let Some((from, to)) = value.split_once('-') else { return value.to_owned() };
+    let show = |rupiah: &str| rupiah.parse::<i64>().map_or_else(|_| rupiah.to_owned(), |rupiah| Money::idr(rupiah.saturating_mul(100)).display);
+    if to.is_empty() { format!("≥ {}", show(from)) } else { format!("{} – {}", show(from), show(to)) }
+}
+
+/// The name of an origin in the API.
+pub fn origin_name(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Virgin => "virgin",
+        Origin::Recycled => "recycled",
+        Origin::UpcycledIndustrial => "upcycled_industrial",
+        Origin::UpcycledHousehold => "upcycled_household",
+        Origin::Natural => "natural",
+    }
+}
+
+/// What an origin is called.
+pub fn origin_label(name: &str, language: Language) -> &str {
+    match (name, language) {
+        ("virgin", Language::Id) => "Bahan baru",
+        ("virgin", Language::En) => "New material",
+        ("recycled", Language::Id) => "Daur ulang",
+        ("recycled", Language::En) => "Recycled",
+        ("upcycled_industrial", Language::Id) => "Limbah industri",
+        ("upcycled_industrial", Language::En) => "Industrial waste",
+        ("upcycled_household", Language::Id) => "Limbah rumah tangga",
+        ("upcycled_household", Language::En) => "Household waste",
+        ("natural", Language::Id) => "Bahan alam",
+        ("natural", Language::En) => "Natural",
+        _ => name,
+    }
+}
+
+/// Categories and public line-ups, as of a catalogue version.
+#[derive(Default)]
+pub struct Surroundings {
+    pub version: i64,
+    pub categories: Vec<CategoryName>,
+    pub exhibitions: Vec<Shown>,
+}
+
+pub struct CategoryName {
+    pub slug: String,
+    pub name: Localized,
+}
+
+/// What an exhibition shows.
+pub struct Shown {
+    pub slug: String,
+    pub title: Localized,
+    pub products: Vec<Uuid>,
+}

@@ -1,0 +1,755 @@
+//! The public catalogue in memory: words, facets and orders. Both databases are asked for rows only, so that both give the
+//! same answers.
+//!
+//! A product is a document; its number never changes. A product that changes becomes a new document, the old one is dead.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, HashMap},
+    ops::Bound,
+};
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    bits::Bits,
+    entry::Entry,
+    facets::{Facet, Filters, PRICE_BANDS, Surroundings},
+    query::{Wanted, Way},
+    words::{forms, words},
+};
+use crate::{
+    catalogue::model::Origin,
+    storefront::model::Sort,
+    values::{Language, Localized, fold, handle_from},
+};
+
+/// Where a word of a product stands decides what it is worth (row D2: name before tag before text).
+const NAME: u8 = 4;
+const TAG: u8 = 2;
+const TEXT: u8 = 1;
+const fn worth(places: u8) -> u32 {
+    match places {
+        NAME.. => 100,
+        TAG.. => 40,
+        _ => 15,
+    }
+}
+/// Every word that a product has goes before all that is said of how well it has the others.
+const PER_WORD: u32 = 1 << 20;
+/// While fewer products than this have all words, those with fewer words are shown behind them, down to half of the words.
+const ENOUGH: usize = 10;
+/// On top, for a name that says nothing else.
+const WHOLE_NAME: u32 = 40;
+
+/// A row of the read model, as the index takes it.
+pub struct IndexRow {
+    pub product_id: Uuid,
+    /// Catalogue version of its last change.
+    pub version: i64,
+    pub listed: Option<Listed>,
+}
+
+/// The part that is absent where a product has left.
+pub struct Listed {
+    pub sme_handle: String,
+    pub category_path: String,
+    pub regency_code: String,
+    pub price_minor: i64,
+    pub published_at: DateTime<Utc>,
+    pub title_sort: String,
+    pub search_text: String,
+}
+
+/// Words that occur, and where.
+#[derive(Default)]
+struct Term {
+    /// Documents with the places of the word in them.
+    postings: Vec<(u32, u8)>,
+    /// In how many names it was written so; for completions.
+    in_names: u32,
+}
+
+/// Names with numbers.
+#[derive(Default)]
+struct Numbered {
+    names: Vec<Box<str>>,
+    numbers: HashMap<Box<str>, u32>,
+}
+
+impl Numbered {
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.names.push(name.into());
+        self.numbers.insert(name.into(), number);
+        number
+    }
+}
+
+/// A brand under its handle.
+struct Brand {
+    name: String,
+    folded: String,
+}
+
+#[derive(Default)]
+pub struct Index {
+    by_id: HashMap<Uuid, u32>,
+    ids: Vec<Uuid>,
+    alive: Bits,
+    /// Microseconds since 1970.
+    published: Vec<i64>,
+    price: Vec<i64>,
+    title: Vec<Box<str>>,
+    category: Vec<u32>,
+    region: Vec<u32>,
+    sme: Vec<u32>,
+    /// A bit for each origin.
+    origins: Vec<u8>,
+    in_stock: Bits,
+    /// Last day of the halal certificate, in days since year 0; `i32::MIN` where there is none.
+    halal_until: Vec<i32>,
+    /// Words in the name.
+    name_length: Vec<u8>,
+    terms: BTreeMap<Box<str>, Term>,
+    /// By handle: label and documents.
+    wastes: BTreeMap<String, (Localized, Vec<u32>)>,
+    categories: Numbered,
+    regions: Numbered,
+    smes: Numbered,
+    brands: Vec<Brand>,
+    newest: Vec<u32>,
+    cheapest: Vec<u32>,
+    titled: Vec<u32>,
+}
+
+const ORIGINS: [Origin; 5] = [Origin::Virgin, Origin::Recycled, Origin::UpcycledIndustrial, Origin::UpcycledHousehold, Origin::Natural];
+
+pub fn origin_bit(origin: Origin) -> u8 {
+    ORIGINS.iter().position(|known| *known == origin).map_or(0, |at| 1 << at)
+}
+
+/// Where a page ended: how the words were looked for, and the last product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    pub ways: Vec<Way>,
+    /// How many of the words a product has to have.
+    pub needed: u8,
+    pub last: Last,
+}
+
+/// The keys of the last product, as they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Last {
+    Relevance(u32, i64, Uuid),
+    Newest(i64, Uuid),
+    Price(i64, Uuid),
+    Title(String, Uuid),
+}
+
+/// How a query was understood, and what it found.
+pub struct Found {
+    pub ways: Vec<Way>,
+    pub needed: u8,
+    /// By document; empty without words.
+    scores: Vec<u32>,
+    /// Those that have the words, whatever the filters.
+    worded: Bits,
+    filters: Vec<(Facet, Bits)>,
+}
+
+impl Found {
+    /// All that answers; for a facet, under the other filters only.
+    fn answers(&self, without: Option<Facet>) -> Bits {
+        let mut answers = self.worded.clone();
+        for (facet, set) in &self.filters {
+            if Some(*facet) != without {
+                answers.keep(set);
+            }
+        }
+        answers
+    }
+
+    /// How many products answer.
+    pub fn count(&self) -> usize {
+        self.answers(None).count()
+    }
+}
+
+/// A page of products, with where it ended if there are more.
+pub struct Hits {
+    pub ids: Vec<Uuid>,
+    pub more: Option<Position>,
+}
+
+impl Index {
+    /// An index of all rows.
+    pub fn fill(&mut self, rows: impl IntoIterator<Item = IndexRow>, analyser: &mut Analyser) {
+        for row in rows {
+            if let Some(listed) = row.listed {
+                self.add(row.product_id, &listed, analyser);
+            }
+        }
+    }
+
+    /// Puts documents that were filled in into their orders.
+    pub fn put_in_order(&mut self) {
+        let all: Vec<u32> = self.alive.iter().map(|document| document as u32).collect();
+        let (mut newest, mut cheapest, mut titled) = (all.clone(), all.clone(), all);
+        newest.sort_unstable_by_key(|d| Reverse(self.newest_key(*d)));
+        cheapest.sort_unstable_by_key(|d| self.price_key(*d));
+        titled.sort_unstable_by(|a, b| self.title_key(*a).cmp(&self.title_key(*b)));
+        (self.newest, self.cheapest, self.titled) = (newest, cheapest, titled);
+    }
+
+    /// Takes up one change.
+    pub fn apply(&mut self, row: IndexRow, analyser: &mut Analyser) {
+        self.remove(row.product_id);
+        let Some(listed) = row.listed else { return };
+        let document = self.add(row.product_id, &listed, analyser);
+        let at = self.newest.partition_point(|d| self.newest_key(*d) > self.newest_key(document));
+        self.newest.insert(at, document);
+        let at = self.cheapest.partition_point(|d| self.price_key(*d) < self.price_key(document));
+        self.cheapest.insert(at, document);
+        let at = self.titled.partition_point(|d| self.title_key(*d) < self.title_key(document));
+        self.titled.insert(at, document);
+    }
+
+    /// Whether so many documents are dead that a new index is worth its time.
+    pub fn is_worn(&self) -> bool {
+        let dead = self.ids.len() - self.by_id.len();
+        dead > 10_000 && dead > self.by_id.len()
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    fn newest_key(&self, document: u32) -> (i64, Uuid) {
+        (self.published[document as usize], self.ids[document as usize])
+    }
+
+    fn price_key(&self, document: u32) -> (i64, Uuid) {
+        (self.price[document as usize], self.ids[document as usize])
+    }
+
+    fn title_key(&self, document: u32) -> (&str, Uuid) {
+        (&self.title[document as usize], self.ids[document as usize])
+    }
+
+    fn remove(&mut self, product: Uuid) {
+        let Some(document) = self.by_id.remove(&product) else { return };
+        self.alive.remove(document as usize);
+        let at = self.newest.partition_point(|d| self.newest_key(*d) > self.newest_key(document));
+        self.newest.remove(at);
+        let at = self.cheapest.partition_point(|d| self.price_key(*d) < self.price_key(document));
+        self.cheapest.remove(at);
+        let at = self.titled.partition_point(|d| self.title_key(*d) < self.title_key(document));
+        self.titled.remove(at);
+    }
+
+    /// A new document, not in the orders yet.
+    fn add(&mut self, product: Uuid, listed: &Listed, analyser: &mut Analyser) -> u32 {
+        let document = self.ids.len() as u32;
+        let entry = Entry::from_row(&listed.search_text);
+        self.by_id.insert(product, document);
+        self.ids.push(product);
+        self.alive.insert(document as usize);
+        self.published.push(listed.published_at.timestamp_micros());
+        self.price.push(listed.price_minor);
+        self.title.push(listed.title_sort.as_str().into());
+        self.category.push(self.categories.number(&listed.category_path));
+        self.region.push(self.regions.number(&listed.regency_code));
+        let sme = self.smes.number(&listed.sme_handle);
+        let brand = Brand { folded: fold(&entry.brand), name: entry.brand.clone() };
+        match self.brands.get_mut(sme as usize) {
+            Some(known) => *known = brand,
+            None => self.brands.push(brand),
+        }
+        self.sme.push(sme);
+        self.origins.push(entry.origins.iter().fold(0, |bits, origin| bits | origin_bit(*origin)));
+        if entry.in_stock {
+            self.in_stock.insert(document as usize);
+        }
+        self.halal_until.push(entry.halal.map_or(i32::MIN, |halal| halal.until.map_or(i32::MAX, |day| day.num_days_from_ce())));
+        for waste in &entry.wastes {
+            let (_, documents) = self.wastes.entry(handle_from(&waste.id)).or_insert_with(|| (waste.clone(), Vec::new()));
+            if documents.last() != Some(&document) {
+                documents.push(document);
+            }
+        }
+        self.add_words(document, &entry, analyser);
+        document
+    }
+
+    fn add_words(&mut self, document: u32, entry: &Entry, analyser: &mut Analyser) {
+        let mut found: BTreeMap<Box<str>, u8> = BTreeMap::new();
+        let brand = [Localized { id: entry.brand.clone(), en: None }];
+        let mut name_length = 0_usize;
+        for (texts, place) in [(entry.name.as_slice(), NAME), (&entry.tags, TAG), (&brand, TAG), (&entry.text, TEXT)] {
+            for text in texts {
+                for (text, language) in [(Some(&text.id), Language::Id), (text.en.as_ref(), Language::En)] {
+                    let Some(text) = text else { continue };
+                    let words = words(text);
+                    if place == NAME {
+                        name_length = name_length.max(words.len());
+                    }
+                    for word in words {
+                        for (at, form) in analyser.forms(&word.written, language).iter().enumerate() {
+                            let known = found.entry(form.clone()).or_default();
+                            // The written form comes first; a name counts once a product for completions.
+                            if at == 0 && place == NAME && *known & NAME == 0 {
+                                self.terms.entry(form.clone()).or_default().in_names += 1;
+                            }
+                            *known |= place;
+                        }
+                    }
+                }
+            }
+        }
+        for (form, places) in found {
+            self.terms.entry(form).or_default().postings.push((document, places));
+        }
+        self.name_length.push(name_length.clamp(1, 255) as u8);
+    }
+
+    /// How words are looked for: in the first way that finds any product.
+    fn ways(&self, wanted: &[Wanted]) -> Vec<Way> {
+        let find = |wanted: &Wanted| {
+            [Way::Word, Way::Beginning, Way::Slip].into_iter().find(|way| {
+                self.terms_for(wanted, *way).iter().any(|(term, _)| term.postings.iter().any(|(document, _)| self.alive.contains(*document as usize)))
+            })
+        };
+        wanted.iter().map(|wanted| find(wanted).unwrap_or(Way::Nowhere)).collect()
+    }
+
+    /// The terms that answer a word, with how well.
+    fn terms_for(&self, wanted: &Wanted, way: Way) -> Vec<(&Term, u32)> {
+        fn rated<'a>(found: impl Iterator<Item = (impl AsRef<str>, &'a Term)>, wanted: &Wanted, way: Way) -> Vec<(&'a Term, u32)> {
+            found.map(|(form, term)| (term, wanted.answered_by(form.as_ref(), way))).filter(|(_, well)| *well > 0).collect()
+        }
+        let known = |form: &String| self.terms.get_key_value(form.as_str());
+        match way {
+            Way::Word => rated(wanted.forms.iter().filter_map(known), wanted, way),
+            Way::Beginning if wanted.may_be_a_beginning() => {
+                let from = self.terms.range::<str, _>((Bound::Included(wanted.written.as_str()), Bound::Unbounded));
+                let begun = from.take_while(|(form, _)| form.starts_with(wanted.written.as_str()));
+                let others = wanted.forms.iter().filter(|form| !form.starts_with(wanted.written.as_str()));
+                rated(begun.chain(others.filter_map(known)), wanted, way)
+            }
+            Way::Slip if wanted.may_slip() => rated(self.terms.iter(), wanted, way),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What answers the words and the filters. `went_on` is of the page before.
+    pub fn find(&self, wanted: &[Wanted], filters: &Filters, around: &Surroundings, went_on: Option<&Position>, today: NaiveDate) -> Found {
+        let filters = self.filter_sets(filters, around, today);
+        if wanted.is_empty() {
+            return Found { ways: Vec::new(), needed: 0, scores: Vec::new(), worded: self.alive.clone(), filters };
+        }
+        let ways = went_on.map_or_else(|| self.ways(wanted), |position| position.ways.clone());
+        let size = self.ids.len();
+        let (mut scores, mut have, mut in_name, mut best) = (vec![0_u32; size], vec![0_u8; size], vec![0_u8; size], vec![0_u16; size]);
+        let mut touched = Vec::new();
+        for (wanted, way) in wanted.iter().zip(&ways) {
+            for (term, well) in self.terms_for(wanted, *way) {
+                for (document, places) in &term.postings {
+                    let document_at = *document as usize;
+                    let worth = (well * worth(*places)) as u16;
+                    if best[document_at] == 0 {
+                        touched.push(document_at);
+                        have[document_at] += 1;
+                    }
+                    if best[document_at] < worth {
+                        best[document_at] = worth;
+                    }
+                    if *places & NAME != 0 && best[document_at] == worth {
+                        in_name[document_at] |= 1 << 7;
+                    }
+                }
+            }
+            for document in touched.drain(..) {
+                scores[document] += u32::from(best[document]);
+                best[document] = 0;
+                // The top bit says "this word"; below it, words are counted.
+                in_name[document] = (in_name[document] & 0x7f) + (in_name[document] >> 7);
+            }
+        }
+        for (document, score) in scores.iter_mut().enumerate().filter(|(_, score)| **score > 0) {
+            *score += PER_WORD * u32::from(have[document])
+                + 100 * WHOLE_NAME * u32::from(in_name[document].min(self.name_length[document])) / u32::from(self.name_length[document]);
+        }
+        let needed = went_on.map_or_else(|| self.needed(&have, wanted.len()), |position| position.needed);
+        let mut worded = Bits::of(size, |document| have[document] >= needed);
+        worded.keep(&self.alive);
+        Found { ways, needed, scores, worded, filters }
+    }
+
+    /// How many of the words a product has to have, of which it has so many.
+    fn needed(&self, have: &[u8], words: usize) -> u8 {
+        let mut with = vec![0_usize; words + 1];
+        self.alive.iter().for_each(|document| with[usize::from(have[document])] += 1);
+        let mut found = 0;
+        let mut needed = words;
+        while needed > words.div_ceil(2) && found + with[needed] < ENOUGH {
+            found += with[needed];
+            needed -= 1;
+        }
+        // Where none has half of them: as many as any has.
+        while needed > 1 && found + with[needed] == 0 {
+            needed -= 1;
+        }
+        needed as u8
+    }
+
+    fn filter_sets(&self, filters: &Filters, around: &Surroundings, today: NaiveDate) -> Vec<(Facet, Bits)> {
+        let size = self.ids.len();
+        let mut sets = Vec::new();
+        let mut add = |facet, is_asked: bool, set: &dyn Fn() -> Bits| {
+            if is_asked {
+                sets.push((facet, set()));
+            }
+        };
+        let numbers =
+            |numbered: &Numbered, is_meant: &dyn Fn(&str) -> bool| -> Vec<bool> { numbered.names.iter().map(|name| is_meant(name)).collect() };
+        add(Facet::Category, !filters.categories.is_empty(), &|| {
+            let meant = numbers(&self.categories, &|path| path.split('/').any(|slug| filters.categories.iter().any(|asked| asked == slug)));
+            Bits::of(size, |document| meant[self.category[document] as usize])
+        });
+        add(Facet::Region, !filters.regions.is_empty(), &|| {
+            let meant = numbers(&self.regions, &|code| filters.regions.iter().any(|asked| asked == code));
+            Bits::of(size, |document| meant[self.region[document] as usize])
+        });
+        add(Facet::Sme, !filters.smes.is_empty(), &|| {
+            let meant = numbers(&self.smes, &|handle| filters.smes.iter().any(|asked| asked == handle));
+            Bits::of(size, |document| meant[self.sme[document] as usize])
+        });
+        let (least, most) = (filters.price_min.unwrap_or(i64::MIN), filters.price_max.unwrap_or(i64::MAX));
+        add(Facet::Price, filters.price_min.is_some() || filters.price_max.is_some(), &|| {
+            Bits::of(size, |document| (least..=most).contains(&(self.price[document] / 100)))
+        });
+        let origins = filters.origins.iter().fold(0, |bits, origin| bits | origin_bit(*origin));
+        add(Facet::MaterialOrigin, origins != 0, &|| Bits::of(size, |document| self.origins[document] & origins != 0));
+        add(Facet::WasteStream, !filters.wastes.is_empty(), &|| {
+            let mut set = Bits::default();
+            let documents = filters.wastes.iter().filter_map(|waste| self.wastes.get(waste)).flat_map(|(_, documents)| documents);
+            documents.for_each(|document| set.insert(*document as usize));
+            set
+        });
+        add(Facet::Halal, filters.is_halal, &|| Bits::of(size, |document| self.is_halal(document, today)));
+        add(Facet::InStock, filters.is_in_stock, &|| self.in_stock.clone());
+        add(Facet::Exhibition, !filters.exhibitions.is_empty(), &|| {
+            let mut set = Bits::default();
+            let meant = around.exhibitions.iter().filter(|shown| filters.exhibitions.contains(&shown.slug));
+            let documents = meant.flat_map(|shown| &shown.products).filter_map(|product| self.by_id.get(product));
+            documents.for_each(|document| set.insert(*document as usize));
+            set
+        });
+        sets
+    }
+
+    fn is_halal(&self, document: usize, today: NaiveDate) -> bool {
+        self.halal_until[document] >= today.num_days_from_ce()
+    }
+
+    /// A page of what was found, after `after`.
+    pub fn page(&self, found: &Found, sort: Sort, after: Option<&Last>, limit: usize) -> Hits {
+        let answers = found.answers(None);
+        let documents: Vec<u32> = match sort {
+            Sort::Relevance if !found.scores.is_empty() => self.most_relevant(found, &answers, after, limit + 1),
+            Sort::Relevance | Sort::Newest => {
+                let from = match after {
+                    Some(Last::Newest(at, id)) => self.newest.partition_point(|d| self.newest_key(*d) >= (*at, *id)),
+                    _ => 0,
+                };
+                self.newest[from..].iter().copied().filter(|d| answers.contains(*d as usize)).take(limit + 1).collect()
+            }
+            Sort::Cheapest => {
+                let from = match after {
+                    Some(Last::Price(price, id)) => self.cheapest.partition_point(|d| self.price_key(*d) <= (*price, *id)),
+                    _ => 0,
+                };
+                self.cheapest[from..].iter().copied().filter(|d| answers.contains(*d as usize)).take(limit + 1).collect()
+            }
+            Sort::Dearest => {
+                let to = match after {
+                    Some(Last::Price(price, id)) => self.cheapest.partition_point(|d| self.price_key(*d) < (*price, *id)),
+                    _ => self.cheapest.len(),
+                };
+                self.cheapest[..to].iter().rev().copied().filter(|d| answers.contains(*d as usize)).take(limit + 1).collect()
+            }
+            Sort::Title => {
+                let from = match after {
+                    Some(Last::Title(title, id)) => self.titled.partition_point(|d| self.title_key(*d) <= (title, *id)),
+                    _ => 0,
+                };
+                self.titled[from..].iter().copied().filter(|d| answers.contains(*d as usize)).take(limit + 1).collect()
+            }
+        };
+        let shown = &documents[..documents.len().min(limit)];
+        let last = shown.last().filter(|_| documents.len() > limit).map(|document| {
+            let at = *document as usize;
+            match sort {
+                Sort::Relevance if !found.scores.is_empty() => Last::Relevance(found.scores[at], self.published[at], self.ids[at]),
+                Sort::Relevance | Sort::Newest => Last::Newest(self.published[at], self.ids[at]),
+                Sort::Cheapest | Sort::Dearest => Last::Price(self.price[at], self.ids[at]),
+                Sort::Title => Last::Title(self.title[at].to_string(), self.ids[at]),
+            }
+        });
+        Hits {
+            ids: shown.iter().map(|document| self.ids[*document as usize]).collect(),
+            more: last.map(|last| Position { ways: found.ways.clone(), needed: found.needed, last }),
+        }
+    }
+
+    /// The best by score, then the newest.
+    fn most_relevant(&self, found: &Found, answers: &Bits, after: Option<&Last>, limit: usize) -> Vec<u32> {
+        let after = match after {
+            Some(Last::Relevance(score, at, id)) => Some((*score, *at, *id)),
+            _ => None,
+        };
+        let mut best = BinaryHeap::with_capacity(limit + 1);
+        for document in answers.iter() {
+            let key = (found.scores[document], self.published[document], self.ids[document]);
+            if after.is_none_or(|after| key < after) {
+                best.push(Reverse((key, document as u32)));
+                if best.len() > limit {
+                    best.pop();
+                }
+            }
+        }
+        best.into_sorted_vec().into_iter().map(|Reverse((_, document))| document).collect()
+    }
+
+    /// Values of a facet with how many products each has under the other filters, the most first.
+    pub fn facet(&self, found: &Found, facet: Facet, around: &Surroundings, today: NaiveDate) -> Vec<(String, usize)> {
+        let answers = found.answers(Some(facet));
+        let by_number = |numbers: &[u32], numbered: &Numbered| {
+            let mut counts = vec![0_usize; numbered.names.len()];
+            answers.iter().for_each(|document| counts[numbers[document] as usize] += 1);
+            numbered.names.iter().zip(counts).map(|(name, count)| (name.to_string(), count)).collect::<Vec<_>>()
+        };
+        let of = |documents: &mut dyn Iterator<Item = usize>| documents.filter(|document| answers.contains(*document)).count();
+        let mut values: Vec<(String, usize)> = match facet {
+            Facet::Category => {
+                let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+                for (path, count) in by_number(&self.category, &self.categories) {
+                    path.split('/').for_each(|slug| *counts.entry(slug.to_owned()).or_default() += count);
+                }
+                counts.into_iter().collect()
+            }
+            Facet::Region => by_number(&self.region, &self.regions),
+            Facet::Sme => by_number(&self.sme, &self.smes),
+            Facet::Price => {
+                PRICE_BANDS.iter().map(|band| (band.value(), of(&mut answers.iter().filter(|d| band.holds(self.price[*d] / 100))))).collect()
+            }
+            Facet::MaterialOrigin => {
+                let count = |origin: Origin| of(&mut answers.iter().filter(|d| self.origins[*d] & origin_bit(origin) != 0));
+                ORIGINS.iter().map(|origin| (super::facets::origin_name(*origin).to_owned(), count(*origin))).collect()
+            }
+            Facet::WasteStream => {
+                self.wastes.iter().map(|(name, (_, documents))| (name.clone(), of(&mut documents.iter().map(|d| *d as usize)))).collect()
+            }
+            Facet::Halal => vec![("certified".to_owned(), of(&mut answers.iter().filter(|d| self.is_halal(*d, today))))],
+            Facet::InStock => vec![("true".to_owned(), of(&mut self.in_stock.iter()))],
+            Facet::Exhibition => {
+                let count = |products: &[Uuid]| of(&mut products.iter().filter_map(|id| self.by_id.get(id)).map(|d| *d as usize));
+                around.exhibitions.iter().map(|shown| (shown.slug.clone(), count(&shown.products))).collect()
+            }
+        };
+        values.retain(|(_, count)| *count > 0);
+        if facet != Facet::Price {
+            values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        }
+        values
+    }
+
+    /// What a waste stream is called.
+    pub fn waste_label(&self, handle: &str) -> Option<&Localized> {
+        self.wastes.get(handle).map(|(label, _)| label)
+    }
+
+    /// What an SME is called.
+    pub fn brand(&self, handle: &str) -> Option<&str> {
+        self.smes.numbers.get(handle).map(|number| self.brands[*number as usize].name.as_str())
+    }
+
+    /// SMEs with a listed product, one word of whose brand begins so: handle and brand.
+    pub fn brands_beginning(&self, with: &str, limit: usize) -> Vec<(String, String)> {
+        let is_meant =
+            |brand: &Brand| brand.folded.starts_with(with) || brand.folded.split(|c: char| !c.is_alphanumeric()).any(|word| word.starts_with(with));
+        let meant = self.brands.iter().enumerate().filter(|(_, brand)| is_meant(brand));
+        let alive = meant.filter(|(number, _)| self.alive.iter().any(|document| self.sme[document] as usize == *number));
+        alive.take(limit).map(|(number, brand)| (self.smes.names[number].to_string(), brand.name.clone())).collect()
+    }
+
+    /// Words of names that begin so and occur with what `before` found, the commonest first.
+    pub fn completions(&self, with: &str, before: &Found, limit: usize) -> Vec<String> {
+        let answers = before.answers(None);
+        let from = self.terms.range::<str, _>((Bound::Included(with), Bound::Unbounded));
+        let begun = from.take_while(|(form, _)| form.starts_with(with)).filter(|(_, term)| term.in_names > 0);
+        let count =
+            |term: &Term| term.postings.iter().filter(|(document, places)| *places & NAME != 0 && answers.contains(*document as usize)).count();
+        let mut counted: Vec<_> = begun.map(|(form, term)| (count(term), form)).filter(|(count, _)| *count > 0).collect();
+        counted.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        counted.into_iter().take(limit).map(|(_, form)| form.to_string()).collect()
+    }
+}
+
+/// The forms of words, remembered: a catalogue has few words, often.
+#[derive(Default)]
+pub struct Analyser {
+    known: HashMap<(Box<str>, Language), Forms>,
+}
+
+/// Forms of a word, the written one first.
+type Forms = Box<[Box<str>]>;
+
+/// Enough for all words of a large catalogue; slips and names beyond are looked at again.
+const MOST_KNOWN: usize = 200_000;
+
+impl Analyser {
+    fn forms(&mut self, written: &str, language: Language) -> &[Box<str>] {
+        if self.known.len() > MOST_KNOWN {
+            self.known.clear();
+        }
+        self.known
+            .entry((written.into(), language))
+            .or_insert_with(|| forms(written, Some(language)).into_iter().map(String::into_boxed_str).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::storefront::search::query::parse;
+
+    const DAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+
+    fn row(product: u8, title: &str, price: i64) -> IndexRow {
+        let name = Localized { id: title.to_owned(), en: None };
+        let search_text = serde_json::to_string(&Entry { name: vec![name], ..Entry::default() }).expect("JSON");
+        let listed = Listed {
+            sme_handle: "sme".into(),
+            category_path: "makanan/keripik".into(),
+            regency_code: "36.71".into(),
+            price_minor: price,
+            published_at: DateTime::from_timestamp(i64::from(product) * 7 % 5, 0).expect("a time"),
+            title_sort: fold(title),
+            search_text,
+        };
+        IndexRow { product_id: Uuid::from_u128(product.into()), version: 1, listed: Some(listed) }
+    }
+
+    fn gone(product: u8) -> IndexRow {
+        IndexRow { product_id: Uuid::from_u128(product.into()), version: 1, listed: None }
+    }
+
+    /// Titles of all that is found, page by page, with `between` done after each page.
+    fn pages(index: &mut Index, typed: &str, sort: Sort, size: usize, mut between: impl FnMut(&mut Index, usize)) -> Vec<Uuid> {
+        let (wanted, filters, around) = (parse(typed), Filters::default(), Surroundings::default());
+        let (mut all, mut position) = (Vec::new(), None);
+        for page in 0.. {
+            let found = index.find(&wanted, &filters, &around, position.as_ref(), DAY);
+            let hits = index.page(&found, sort, position.as_ref().map(|position| &position.last), size);
+            all.extend(hits.ids);
+            position = hits.more;
+            if position.is_none() {
+                break;
+            }
+            between(index, page);
+        }
+        all
+    }
+
+    const TITLES: [&str; 6] =
+        ["Keripik tempe", "Keripik singkong pedas", "Dodol durian", "Kripik pisang", "Tempe mendoan", "Paket keripik dan dodol"];
+    const SORTS: [Sort; 5] = [Sort::Relevance, Sort::Newest, Sort::Cheapest, Sort::Dearest, Sort::Title];
+
+    proptest! {
+        #[test]
+        fn no_product_comes_twice_and_none_is_missed_that_was_there_throughout(
+            first in vec((0_u8..40, 0_usize..6, 0_i64..4), 1..40),
+            later in vec((0_u8..80, 0_usize..6, 0_i64..4, any::<bool>()), 0..40),
+            typed in prop::sample::select(vec!["", "keripik", "keripk", "ker", "tempe keripik", "dodol"]),
+            sort in prop::sample::select(SORTS.to_vec()),
+            size in 1_usize..6,
+        ) {
+            let mut analyser = Analyser::default();
+            let mut index = Index::default();
+            let before: BTreeMap<u8, (usize, i64)> = first.iter().map(|(product, title, price)| (*product, (*title, *price))).collect();
+            index.fill(before.iter().map(|(product, (title, price))| row(*product, TITLES[*title], *price)), &mut analyser);
+            index.put_in_order();
+            let once = pages(&mut index, typed, sort, 1000, |_, _| {});
+            let changed: BTreeSet<u8> = later.iter().map(|(product, ..)| *product).collect();
+            let mut changes = later.into_iter();
+            let seen = pages(&mut index, typed, sort, size, |index, _| {
+                for (product, title, price, leaves) in changes.by_ref().take(3) {
+                    index.apply(if leaves { gone(product) } else { row(product, TITLES[title], price) }, &mut analyser);
+                }
+            });
+            // A product that changes may move; of the others each comes once.
+            let steady = |ids: &[Uuid]| ids.iter().copied().filter(|id| !changed.contains(&(id.as_u128() as u8))).collect::<Vec<_>>();
+            prop_assert_eq!(steady(&seen), steady(&once));
+        }
+
+        #[test]
+        fn an_index_that_took_up_changes_is_one_that_was_filled_anew(changes in vec((0_u8..20, 0_usize..6, 0_i64..4, any::<bool>()), 0..60)) {
+            let mut analyser = Analyser::default();
+            let (mut followed, mut state) = (Index::default(), BTreeMap::new());
+            for (product, title, price, leaves) in changes {
+                if leaves {
+                    state.remove(&product);
+                    followed.apply(gone(product), &mut analyser);
+                } else {
+                    state.insert(product, (title, price));
+                    followed.apply(row(product, TITLES[title], price), &mut analyser);
+                }
+            }
+            let mut fresh = Index::default();
+            fresh.fill(state.iter().map(|(product, (title, price))| row(*product, TITLES[*title], *price)), &mut analyser);
+            fresh.put_in_order();
+            prop_assert_eq!(followed.len(), state.len());
+            for typed in ["", "keripik", "tempe kripik", "dodl", "dodil"] {
+                for sort in SORTS {
+                    prop_assert_eq!(pages(&mut followed, typed, sort, 3, |_, _| {}), pages(&mut fresh, typed, sort, 50, |_, _| {}), "{} {:?}", typed, sort);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_go_before_tags_before_text_and_shorter_names_before_longer_ones() {
+        let (mut index, mut analyser) = (Index::default(), Analyser::default());
+        let text = |text: &str| vec![Localized { id: text.to_owned(), en: None }];
+        let entries = [
+            (1, Entry { name: text("Kue kering"), text: text("dengan tempe"), ..Entry::default() }),
+            (2, Entry { name: text("Kue basah"), tags: text("tempe"), ..Entry::default() }),
+            (3, Entry { name: text("Paket oleh-oleh tempe dan dodol"), ..Entry::default() }),
+            (4, Entry { name: text("Tempe"), ..Entry::default() }),
+        ];
+        for (product, entry) in entries {
+            let mut row = row(product, "x", 1);
+            if let Some(listed) = &mut row.listed {
+                listed.search_text = serde_json::to_string(&entry).expect("JSON");
+            }
+            index.apply(row, &mut analyser);
+        }
+        let order: Vec<u128> = pages(&mut index, "tempe", Sort::Relevance, 10, |_, _| {}).iter().map(Uuid::as_u128).collect();
+        assert_eq!(order, [4, 3, 2, 1]);
+    }
+}

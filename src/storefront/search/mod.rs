@@ -1,0 +1,94 @@
+//! Search and facets over the public catalogue.
+//!
+//! Every process keeps an [`Index`] of what is listed in memory and takes up changes by the log that the database keeps of
+//! them (`storefront_changes`, see migration m0019), so that an answer is never older than the catalogue version it is
+//! cached under. Why not the engines' own full text search: SQLite and PostgreSQL rank, fold and correct differently, neither
+//! counts facets by an index, and a page under a search could not be made stable.
+
+pub mod bits;
+pub mod entry;
+pub mod facets;
+pub mod index;
+pub mod query;
+mod store;
+pub mod words;
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicI64, Ordering},
+};
+
+use facets::Surroundings;
+use index::{Analyser, Index};
+
+use crate::{app::App, fault::Outcome};
+
+/// The index of this process, kept up with the database.
+#[derive(Default)]
+pub struct Catalogue {
+    index: RwLock<Index>,
+    /// The catalogue version that the index is not behind of; 0 before it is filled.
+    version: AtomicI64,
+    around: RwLock<Arc<Surroundings>>,
+    /// Held by who brings the index up to date.
+    writer: tokio::sync::Mutex<Analyser>,
+}
+
+impl Catalogue {
+    /// Asks the index as of the newest catalogue version that this process knows.
+    pub async fn ask<T>(&self, app: &App, question: impl FnOnce(&Index) -> T) -> Outcome<T> {
+        if self.version.load(Ordering::Acquire) < app.catalogue_version() {
+            self.catch_up(app).await?;
+        }
+        Ok(question(&self.index.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Categories and line-ups as of the newest version.
+    pub async fn around(&self, app: &App) -> Outcome<Arc<Surroundings>> {
+        let version = app.catalogue_version();
+        let known = Arc::clone(&self.around.read().unwrap_or_else(PoisonError::into_inner));
+        if known.version >= version {
+            return Ok(known);
+        }
+        let fresh = Arc::new(store::surroundings(app.database.reader(), version).await?);
+        *self.around.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        Ok(fresh)
+    }
+
+    /// Takes up what has changed since; all where nothing is there or too much of it is dead.
+    async fn catch_up(&self, app: &App) -> Outcome<()> {
+        let mut analyser = self.writer.lock().await;
+        let version = app.catalogue_version();
+        let known = self.version.load(Ordering::Acquire);
+        if known >= version {
+            return Ok(());
+        }
+        let is_worn = self.index.read().unwrap_or_else(PoisonError::into_inner).is_worn();
+        if known == 0 || is_worn {
+            let mut index = Index::default();
+            let mut after = uuid::Uuid::nil();
+            loop {
+                let rows = store::listed(app.database.reader(), after).await?;
+                let Some(last) = rows.last() else { break };
+                after = last.product_id;
+                index.fill(rows, &mut analyser);
+            }
+            index.put_in_order();
+            tracing::info!(products = index.len(), version, "the catalogue is indexed");
+            *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        } else {
+            let mut after = (known, uuid::Uuid::max());
+            loop {
+                let rows = store::changed(app.database.reader(), after).await?;
+                let Some(last) = rows.last() else { break };
+                after = (last.version, last.product_id);
+                let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+                for row in rows {
+                    index.apply(row, &mut analyser);
+                }
+            }
+        }
+        self.version.store(version, Ordering::Release);
+        Ok(())
+    }
+}
