@@ -7,10 +7,14 @@ pub struct Bits(Vec<u64>);
 impl Bits {
     /// A set of numbers below `size` for which `holds`.
     pub fn of(size: usize, mut holds: impl FnMut(usize) -> bool) -> Self {
-        let block = |from: usize, holds: &mut dyn FnMut(usize) -> bool| {
-            (from..size.min(from + 64)).filter(|number| holds(*number)).fold(0, |bits, number| bits | (1 << (number - from)))
-        };
-        Self((0..size).step_by(64).map(|from| block(from, &mut holds)).collect())
+        let mut blocks = vec![0; size.div_ceil(64)];
+        for (at, block) in blocks.iter_mut().enumerate() {
+            let from = at * 64;
+            for number in from..size.min(from + 64) {
+                *block |= u64::from(holds(number)) << (number - from);
+            }
+        }
+        Self(blocks)
     }
 
     pub fn insert(&mut self, number: usize) {
