@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use moka::future::Cache;
 use rand::RngCore;
 use rustix::fs::{FlockOperation, flock};
@@ -95,7 +96,8 @@ impl Background {
 /// A public answer, ready to send.
 #[derive(Clone)]
 pub struct CachedAnswer {
-    pub json: Arc<str>,
+    /// Shared by all who read it.
+    pub json: Bytes,
     pub next: Option<Arc<str>>,
 }
 

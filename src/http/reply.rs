@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, marker::PhantomData};
 
+use bytes::Bytes;
 use poem::{
     IntoResponse, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -165,20 +166,20 @@ file_kinds! {
 
 /// A file.
 pub struct File<K> {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     name: Option<String>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K: FileKind> File<K> {
     /// To be looked at where it is.
-    pub fn inline(text: String) -> Self {
-        Self { bytes: text.into_bytes(), name: None, kind: PhantomData }
+    pub fn inline(text: impl Into<Bytes>) -> Self {
+        Self { bytes: text.into(), name: None, kind: PhantomData }
     }
 
     /// To be saved under `name`.
     pub fn named(bytes: Vec<u8>, name: String) -> Self {
-        Self { bytes, name: Some(name), kind: PhantomData }
+        Self { bytes: bytes.into(), name: Some(name), kind: PhantomData }
     }
 
     /// How an operation that answers with one is documented.

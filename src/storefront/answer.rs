@@ -1,6 +1,6 @@
 //! A public answer: cached under the catalogue version, with ETag, 304 and Cache-Control.
 
-use std::{future::Future, marker::PhantomData, sync::Arc};
+use std::{future::Future, marker::PhantomData};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -153,7 +153,7 @@ fn public_headers(response: &mut Response, language: &'static str, etag: String)
 
 /// A body without a next page.
 pub fn whole(json: String) -> CachedAnswer {
-    CachedAnswer { json: Arc::from(json), next: None }
+    CachedAnswer { json: json.into(), next: None }
 }
 
 /// 200 with a body of shape `T`, or 304.
@@ -168,7 +168,7 @@ impl<T: Send> IntoResponse for Public<T> {
     fn into_response(self) -> Response {
         let mut response = match &self.answer {
             None => StatusCode::NOT_MODIFIED.into_response(),
-            Some(answer) => Response::builder().content_type("application/json").body(answer.json.to_string()),
+            Some(answer) => Response::builder().content_type("application/json").body(answer.json.clone()),
         };
         public_headers(&mut response, self.language, self.etag);
         if let Some(next) = self.answer.and_then(|answer| answer.next)
@@ -191,7 +191,7 @@ impl<K> PublicFile<K> {
 
 impl<K: FileKind> IntoResponse for PublicFile<K> {
     fn into_response(self) -> Response {
-        let file = self.0.answer.as_ref().map(|answer| File::<K>::inline(answer.json.to_string()).into_response());
+        let file = self.0.answer.as_ref().map(|answer| File::<K>::inline(answer.json.clone()).into_response());
         let mut response = self.0.into_response();
         if let Some(file) = file {
             for (name, value) in file.headers() {
