@@ -180,7 +180,8 @@ async fn prepared_decisions(database: &Database, service: &Service, token: &str)
     let exhibition = send(reqwest::Method::POST, "/v1/exhibitions".into(), new).await["id"].as_str().unwrap().to_owned();
     let path = format!("/v1/exhibitions/{exhibition}");
     let call = json!({
-        "intro": { "id": "Ajukan." }, "opens_at": "2026-01-01T09:00", "closes_at": "2030-03-01T17:00", "confirm_by": "2030-04-01T17:00",
+        // Opened by hand below; an opening whose time has come would be in its way.
+        "intro": { "id": "Ajukan." }, "opens_at": "2030-01-01T09:00", "closes_at": "2030-03-01T17:00", "confirm_by": "2030-04-01T17:00",
         "capacity": APPLICANTS,
     });
     send(reqwest::Method::PUT, format!("{path}/call"), call).await;
