@@ -278,8 +278,11 @@ test("the language changes labels and what the API is asked for, and is remember
 });
 
 test("exhibitions: the coming ones first; each with its dates, calendar, map, booths and what is on show", async () => {
+  // The demo's exhibition is always some weeks ahead.
+  const { dates_label: dates } = await (await fetch(`${shop}/v1/storefront/exhibitions/demo-pameran`)).json();
+  assert.match(dates, /^\d+.* 20\d\d$/);
   const page = await visit("/exhibitions.html");
-  assert.match(await text(page, ".current .event"), /24–28 Januari 2027/);
+  assert.ok((await text(page, ".current .event")).includes(dates));
   assert.equal((await page.$$("#list section:nth-child(2) .event")).length, 3);
   await Promise.all([page.waitForNavigation({ waitUntil: "networkidle0" }), page.click(".current a")]);
   assert.equal((await titles(page)).length, 20);
@@ -288,7 +291,7 @@ test("exhibitions: the coming ones first; each with its dates, calendar, map, bo
   assert.match(await page.$eval(".map img", (one) => one.alt), /^Denah /);
   await page.click(".stands summary");
   assert.equal((await page.$$(".stands li")).length, 10);
-  assert.match(await text(page, ".dates"), /24–28 Januari 2027/);
+  assert.ok((await text(page, ".dates")).includes(dates));
   const calendar = await fetch(await page.$eval(".facts a", (one) => one.href));
   assert.match(await calendar.text(), /^BEGIN:VCALENDAR/);
   const data = JSON.parse(await text(page, "script[type='application/ld+json']"));
