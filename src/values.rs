@@ -16,6 +16,16 @@ pub enum Language {
     En,
 }
 
+impl Language {
+    /// Its tag (BCP 47), which is also the suffix of columns that hold a text rendered in it.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::En => "en",
+        }
+    }
+}
+
 /// Text in Indonesian, which is required, and English, which falls back to Indonesian (row C16).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Object, Serialize, Deserialize, FromJsonQueryResult)]
 #[oai(deny_unknown_fields)]

@@ -78,7 +78,7 @@ pub fn respond(fault: &Fault, place: &Place<'_>) -> Response {
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let status = StatusCode::from_u16(fault.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let language = if place.language == Language::En { "en" } else { "id" };
+    let language = place.language.tag();
     let mut response = Response::builder()
         .status(status)
         .content_type("application/problem+json")

@@ -220,7 +220,7 @@ pub async fn prepare_user(new: NewUser) -> Outcome<store::user::Model> {
         id: Uuid::now_v7(),
         email,
         display_name: new.display_name,
-        locale: if new.locale == Language::En { "en" } else { "id" }.into(),
+        locale: new.locale.tag().into(),
         password_hash: hash_password(new.password).await?,
         is_operator: i64::from(new.is_operator),
         status: "active".into(),

@@ -52,7 +52,7 @@ impl<'a> FromRequest<'a> for Visit {
 impl Visit {
     /// The column suffix and tag of the language.
     pub fn tag(&self) -> &'static str {
-        if self.language == Language::En { "en" } else { "id" }
+        self.language.tag()
     }
 
     /// The address that was asked for, without one parameter: the base of the next page's.

@@ -149,7 +149,7 @@ impl StorefrontApi {
         let language = visit.language;
         let public = visit.answer(|app| async move {
             let reader = app.database.reader();
-            let found = store::detail(reader, Address::Id(*product_id), tag(language)).await?.ok_or_else(Fault::not_found)?;
+            let found = store::detail(reader, Address::Id(*product_id), language.tag()).await?.ok_or_else(Fault::not_found)?;
             product_page(reader, found, language).await
         });
         Ok(public.await?)
@@ -161,7 +161,7 @@ impl StorefrontApi {
     #[oai(path = "/v1/storefront/products/by-handle/:sme/:handle", method = "get", operation_id = "get_public_product_by_handle")]
     async fn product_by_handle(&self, visit: Visit, sme: Path<String>, handle: Path<String>) -> poem::Result<Public<ProductPage>> {
         let (language, app) = (visit.language, visit.app.clone());
-        let found = store::detail(app.database.reader(), Address::Handles(&sme, &handle), tag(language)).await?.ok_or_else(Fault::not_found)?;
+        let found = store::detail(app.database.reader(), Address::Handles(&sme, &handle), language.tag()).await?.ok_or_else(Fault::not_found)?;
         if (&found.sme_handle, &found.handle) != (&sme.0, &handle.0) {
             return Err(moved(&format!("/v1/storefront/products/by-handle/{}/{}", found.sme_handle, found.handle)));
         }
@@ -436,10 +436,6 @@ async fn with_public_plan(reader: &impl sea_orm::ConnectionTrait, slug: &str) ->
 /// Where the public finds an exhibition.
 fn page_address(app: &App, exhibition: &ExhibitionRow) -> String {
     format!("{}/v1/storefront/exhibitions/{}", app.config.public_url(), exhibition.slug)
-}
-
-fn tag(language: Language) -> &'static str {
-    if language == Language::En { "en" } else { "id" }
 }
 
 async fn product_page(reader: &impl sea_orm::ConnectionTrait, found: store::ListedDetail, language: Language) -> Outcome<CachedAnswer> {

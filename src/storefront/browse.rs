@@ -8,6 +8,7 @@ use std::{
 
 use chrono::NaiveDate;
 use poem_openapi::types::ToJSON;
+use sea_orm::ActiveEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     app::{App, CachedAnswer},
+    catalogue::model::Origin,
     exhibitions::onsite::model::today,
     fault::{Fault, INVALID_PARAMETER, Outcome, say},
     http::cursor,
@@ -76,11 +78,6 @@ pub fn facets(names: &str) -> Outcome<Vec<Facet>> {
             .detail(say(format!("Tidak ada faset `{name}`; ada {all}."), format!("There is no facet `{name}`; there are {all}.")))
     };
     names.split(',').map(|name| known(name).ok_or_else(|| unknown(name))).collect()
-}
-
-/// The column suffix and tag of a language.
-fn tag(language: Language) -> &'static str {
-    if language == Language::En { "en" } else { "id" }
 }
 
 /// A page of products: the index says which, one statement reads their cards.
@@ -147,7 +144,7 @@ fn facet_values(index: &Index, found: &Found, facet: Facet, around: &Surrounding
             Facet::Exhibition => around.exhibitions.iter().find(|shown| shown.slug == value).map(|shown| shown.title.in_language(language)),
             Facet::WasteStream => index.waste_label(value).map(|label| label.in_language(language)),
             Facet::Sme => index.brand(value),
-            Facet::MaterialOrigin => Some(origin_label(value, language)),
+            Facet::MaterialOrigin => Origin::try_from_value(&value.to_owned()).ok().map(|origin| origin_label(origin, language)),
             Facet::Price => return price_label(value),
             Facet::Halal => Some(if language == Language::En { "Halal certified" } else { "Bersertifikat halal" }),
             Facet::InStock => Some(if language == Language::En { "In stock" } else { "Tersedia" }),
@@ -160,7 +157,7 @@ fn facet_values(index: &Index, found: &Found, facet: Facet, around: &Surrounding
 }
 
 async fn cards(app: &App, ids: &[Uuid], language: Language) -> Outcome<HashMap<Uuid, String>> {
-    let rows = store::cards(app.database.reader(), ids, tag(language)).await?;
+    let rows = store::cards(app.database.reader(), ids, language.tag()).await?;
     Ok(rows.into_iter().map(|row| (row.product_id, row.card)).collect())
 }
 
@@ -222,7 +219,7 @@ pub async fn changes(app: &App, after: Option<&str>, limit: u32, language: Langu
         Some(text) => cursor::open(&app.cursor_secret, CHANGES, text)?,
         None => Followed(0, Uuid::nil()),
     };
-    let mut rows = store::changes(app.database.reader(), (version, product), limit + 1, tag(language)).await?;
+    let mut rows = store::changes(app.database.reader(), (version, product), limit + 1, language.tag()).await?;
     let has_more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let reached = rows.last().map_or(Followed(version, product), |last| Followed(last.version, last.product_id));

@@ -109,7 +109,7 @@ pub fn json_ld(exhibition: &Exhibition, organiser: &str, address: &str, language
         "@id": address,
         "url": address,
         "name": exhibition.title.in_language(language),
-        "inLanguage": if language == Language::En { "en" } else { "id" },
+        "inLanguage": language.tag(),
         "eventStatus": format!("https://schema.org/{status}"),
         "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
         "location": {

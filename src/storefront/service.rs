@@ -14,7 +14,7 @@ use crate::{
     catalogue::{
         self,
         api::{Material, Variant},
-        model::{ListingStatus, StockPolicy},
+        model::{ListingStatus, Origin, StockPolicy},
         service::Listing,
         store::variant,
     },
@@ -97,8 +97,6 @@ fn row(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Optio
 /// What is searched and filtered. `certificates` are the last days of halal certificates that cover the product.
 fn entry(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Option<NaiveDate>]) -> Entry {
     let product = &listing.product;
-    let mut origins: Vec<_> = listing.materials.iter().map(|material| material.origin).collect();
-    origins.dedup();
     let materials = listing.materials.iter().map(|material| material.name.clone());
     let wastes: Vec<Localized> = listing.materials.iter().filter_map(|material| material.waste_source.clone()).collect();
     // A certificate without a last day outlasts all others.
@@ -111,11 +109,22 @@ fn entry(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Opt
         tags: [listing.category.name.clone()].into_iter().chain(materials).chain(wastes.iter().cloned()).collect(),
         text: [&product.summary, &product.description, &product.ingredients].into_iter().flatten().cloned().collect(),
         brand: sme.brand_name.clone(),
-        origins,
+        origins: origins(listing),
         wastes,
         in_stock: product.made_to_order == 1 || listing.variants.iter().any(is_available),
         halal,
     }
+}
+
+/// Where its materials come from, each once.
+fn origins(listing: &Listing) -> Vec<Origin> {
+    let mut origins = Vec::new();
+    for material in &listing.materials {
+        if !origins.contains(&material.origin) {
+            origins.push(material.origin);
+        }
+    }
+    origins
 }
 
 fn cheapest(listing: &Listing) -> i64 {
@@ -126,12 +135,6 @@ fn card(listing: &Listing, sme: &sme::store::entity::Model, language: Language) 
     let product = &listing.product;
     let text = |text: &Option<Localized>| text.as_ref().map(|text| text.in_language(language).to_owned()).unwrap_or_default();
     let price = cheapest(listing);
-    let mut origins: Vec<_> = Vec::new();
-    for material in &listing.materials {
-        if !origins.contains(&material.origin) {
-            origins.push(material.origin);
-        }
-    }
     let primary = listing.images.iter().filter(|image| image.photo.is_ready()).max_by_key(|image| (image.is_primary, -image.position));
     Card {
         id: product.id,
@@ -145,7 +148,7 @@ fn card(listing: &Listing, sme: &sme::store::entity::Model, language: Language) 
         price_is_from: listing.variants.iter().any(|variant| variant.price_minor != price),
         made_to_order: product.made_to_order == 1,
         lead_time_days: product.lead_time_days,
-        material_origins: origins,
+        material_origins: origins(listing),
         image: primary.map(|photo| image(photo, language)),
         published_at: product.published_at,
     }

@@ -111,31 +111,19 @@ pub fn price_label(value: &str) -> String {
     if to.is_empty() { format!("≥ {}", show(from)) } else { format!("{} – {}", show(from), show(to)) }
 }
 
-/// The name of an origin in the API.
-pub fn origin_name(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Virgin => "virgin",
-        Origin::Recycled => "recycled",
-        Origin::UpcycledIndustrial => "upcycled_industrial",
-        Origin::UpcycledHousehold => "upcycled_household",
-        Origin::Natural => "natural",
-    }
-}
-
 /// What an origin is called.
-pub fn origin_label(name: &str, language: Language) -> &str {
-    match (name, language) {
-        ("virgin", Language::Id) => "Bahan baru",
-        ("virgin", Language::En) => "New material",
-        ("recycled", Language::Id) => "Daur ulang",
-        ("recycled", Language::En) => "Recycled",
-        ("upcycled_industrial", Language::Id) => "Limbah industri",
-        ("upcycled_industrial", Language::En) => "Industrial waste",
-        ("upcycled_household", Language::Id) => "Limbah rumah tangga",
-        ("upcycled_household", Language::En) => "Household waste",
-        ("natural", Language::Id) => "Bahan alam",
-        ("natural", Language::En) => "Natural",
-        _ => name,
+pub fn origin_label(origin: Origin, language: Language) -> &'static str {
+    match (origin, language) {
+        (Origin::Virgin, Language::Id) => "Bahan baru",
+        (Origin::Virgin, Language::En) => "New material",
+        (Origin::Recycled, Language::Id) => "Daur ulang",
+        (Origin::Recycled, Language::En) => "Recycled",
+        (Origin::UpcycledIndustrial, Language::Id) => "Limbah industri",
+        (Origin::UpcycledIndustrial, Language::En) => "Industrial waste",
+        (Origin::UpcycledHousehold, Language::Id) => "Limbah rumah tangga",
+        (Origin::UpcycledHousehold, Language::En) => "Household waste",
+        (Origin::Natural, Language::Id) => "Bahan alam",
+        (Origin::Natural, Language::En) => "Natural",
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use sea_orm::{ActiveEnum, Iterable};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -128,10 +129,8 @@ pub struct Index {
     titled: Vec<u32>,
 }
 
-const ORIGINS: [Origin; 5] = [Origin::Virgin, Origin::Recycled, Origin::UpcycledIndustrial, Origin::UpcycledHousehold, Origin::Natural];
-
-pub fn origin_bit(origin: Origin) -> u8 {
-    ORIGINS.iter().position(|known| *known == origin).map_or(0, |at| 1 << at)
+fn origin_bit(origin: Origin) -> u8 {
+    1 << origin as u8
 }
 
 /// Where a page ended: how the words were looked for, and the last product.
@@ -212,12 +211,10 @@ impl Index {
         self.remove(row.product_id);
         let Some(listed) = row.listed else { return };
         let document = self.add(row.product_id, &listed, analyser);
-        let at = self.newest.partition_point(|d| self.newest_key(*d) > self.newest_key(document));
-        self.newest.insert(at, document);
-        let at = self.cheapest.partition_point(|d| self.price_key(*d) < self.price_key(document));
-        self.cheapest.insert(at, document);
-        let at = self.titled.partition_point(|d| self.title_key(*d) < self.title_key(document));
-        self.titled.insert(at, document);
+        let [newest, cheapest, titled] = self.places(document);
+        self.newest.insert(newest, document);
+        self.cheapest.insert(cheapest, document);
+        self.titled.insert(titled, document);
     }
 
     /// Whether so many documents are dead that a new index is worth its time.
@@ -249,12 +246,19 @@ impl Index {
     fn remove(&mut self, product: Uuid) {
         let Some(document) = self.by_id.remove(&product) else { return };
         self.alive.remove(document as usize);
-        let at = self.newest.partition_point(|d| self.newest_key(*d) > self.newest_key(document));
-        self.newest.remove(at);
-        let at = self.cheapest.partition_point(|d| self.price_key(*d) < self.price_key(document));
-        self.cheapest.remove(at);
-        let at = self.titled.partition_point(|d| self.title_key(*d) < self.title_key(document));
-        self.titled.remove(at);
+        let [newest, cheapest, titled] = self.places(document);
+        self.newest.remove(newest);
+        self.cheapest.remove(cheapest);
+        self.titled.remove(titled);
+    }
+
+    /// Where a document stands, or has to stand, in each order.
+    fn places(&self, document: u32) -> [usize; 3] {
+        [
+            self.newest.partition_point(|d| self.newest_key(*d) > self.newest_key(document)),
+            self.cheapest.partition_point(|d| self.price_key(*d) < self.price_key(document)),
+            self.titled.partition_point(|d| self.title_key(*d) < self.title_key(document)),
+        ]
     }
 
     /// A new document, not in the orders yet.
@@ -322,14 +326,11 @@ impl Index {
         self.name_length.push(name_length.clamp(1, 255) as u8);
     }
 
-    /// How words are looked for: in the first way that finds any product.
-    fn ways(&self, wanted: &[Wanted]) -> Vec<Way> {
-        let find = |wanted: &Wanted| {
-            [Way::Word, Way::Beginning, Way::Slip].into_iter().find(|way| {
-                self.terms_for(wanted, *way).iter().any(|(term, _)| term.postings.iter().any(|(document, _)| self.alive.contains(*document as usize)))
-            })
-        };
-        wanted.iter().map(|wanted| find(wanted).unwrap_or(Way::Nowhere)).collect()
+    /// How a word is looked for, in the first way that finds any product, with the terms that answer it.
+    fn understand(&self, wanted: &Wanted) -> (Way, Vec<(&Term, u32)>) {
+        let is_alive = |(term, _): &(&Term, u32)| term.postings.iter().any(|(document, _)| self.alive.contains(*document as usize));
+        let mut tried = [Way::Word, Way::Beginning, Way::Slip].into_iter().map(|way| (way, self.terms_for(wanted, way)));
+        tried.find(|(_, terms)| terms.iter().any(is_alive)).unwrap_or((Way::Nowhere, Vec::new()))
     }
 
     /// The terms that answer a word, with how well.
@@ -357,12 +358,15 @@ impl Index {
         if wanted.is_empty() {
             return Found { ways: Vec::new(), needed: 0, scores: Vec::new(), worded: self.alive.clone(), filters };
         }
-        let ways = went_on.map_or_else(|| self.ways(wanted), |position| position.ways.clone());
+        let understood: Vec<(Way, Vec<(&Term, u32)>)> = match went_on {
+            Some(position) => wanted.iter().zip(&position.ways).map(|(wanted, way)| (*way, self.terms_for(wanted, *way))).collect(),
+            None => wanted.iter().map(|wanted| self.understand(wanted)).collect(),
+        };
         let size = self.ids.len();
         let (mut scores, mut have, mut in_name, mut best) = (vec![0_u32; size], vec![0_u8; size], vec![0_u8; size], vec![0_u16; size]);
         let mut touched = Vec::new();
-        for (wanted, way) in wanted.iter().zip(&ways) {
-            for (term, well) in self.terms_for(wanted, *way) {
+        for (_, terms) in &understood {
+            for (term, well) in terms {
                 for (document, places) in &term.postings {
                     let document_at = *document as usize;
                     let worth = (well * worth(*places)) as u16;
@@ -392,7 +396,7 @@ impl Index {
         let needed = went_on.map_or_else(|| self.needed(&have, wanted.len()), |position| position.needed);
         let mut worded = Bits::of(size, |document| have[document] >= needed);
         worded.keep(&self.alive);
-        Found { ways, needed, scores, worded, filters }
+        Found { ways: understood.into_iter().map(|(way, _)| way).collect(), needed, scores, worded, filters }
     }
 
     /// How many of the words a product has to have, of which it has so many.
@@ -555,7 +559,7 @@ impl Index {
             }
             Facet::MaterialOrigin => {
                 let count = |origin: Origin| of(&mut answers.iter().filter(|d| self.origins[*d] & origin_bit(origin) != 0));
-                ORIGINS.iter().map(|origin| (super::facets::origin_name(*origin).to_owned(), count(*origin))).collect()
+                Origin::iter().map(|origin| (origin.to_value(), count(origin))).collect()
             }
             Facet::WasteStream => {
                 self.wastes.iter().map(|(name, (_, documents))| (name.clone(), of(&mut documents.iter().map(|d| *d as usize)))).collect()
