@@ -12,8 +12,6 @@ use std::{
 
 use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
-use moka::future::Cache;
 use rand::RngCore;
 use rustix::fs::{FlockOperation, flock};
 use sea_orm::{ConnectionTrait, DbBackend};
@@ -25,7 +23,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clients::{self, Clients},
     config::Config,
+    http::answers::{Answers, answers},
     media::isolation::{LONGEST_JOB, Workers},
     platform::{
         bucket::{Bucket, EmbeddedServer},
@@ -38,8 +38,6 @@ use crate::{
 
 /// Uploads in progress at a time; each may hold a connection for minutes on a phone's network.
 const UPLOADS_AT_ONCE: usize = 32;
-/// Cached public answers: about 64 MiB.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// A part that does not answer a probe within this time is out of reach.
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// A replica that missed a change reads the version again within this time.
@@ -57,7 +55,10 @@ pub struct Parts {
     pub bucket: Bucket,
     /// Signs cursors; made at the first start and kept in the database, so replicas share it.
     pub cursor_secret: Vec<u8>,
-    pub cache: Cache<String, CachedAnswer>,
+    /// Public answers that are kept as they were sent.
+    pub answers: Answers,
+    /// Programs that use the API.
+    pub clients: Clients,
     /// Everything public, to be searched.
     pub catalogue: Catalogue,
     pub uploads: Semaphore,
@@ -93,14 +94,6 @@ impl Background {
     }
 }
 
-/// A public answer, ready to send.
-#[derive(Clone)]
-pub struct CachedAnswer {
-    /// Shared by all who read it.
-    pub json: Bytes,
-    pub next: Option<Arc<str>>,
-}
-
 impl std::ops::Deref for App {
     type Target = Parts;
     fn deref(&self) -> &Parts {
@@ -121,18 +114,14 @@ impl App {
         }
         let cursor_secret = cursor_secret(&database).await?;
         let version = catalogue_version(&database).await?;
-        let cache = Cache::builder()
-            .weigher(|key: &String, answer: &CachedAnswer| u32::try_from(key.len() + answer.json.len()).unwrap_or(u32::MAX))
-            .max_capacity(CACHE_BYTES)
-            .time_to_live(Duration::from_mins(5))
-            .build();
         let image_workers = Workers::new(config.image_worker.clone(), LONGEST_JOB).context("image workers")?;
         let app = Self(Arc::new(Parts {
             config,
             database,
             bucket,
             cursor_secret,
-            cache,
+            answers: answers(),
+            clients: Clients::default(),
             catalogue: Catalogue::default(),
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
             image_workers,
@@ -175,6 +164,7 @@ impl App {
                 abort.abort();
             }));
         }
+        tasks.push(tokio::spawn(clients::service::keep_usage(self.clone(), stopping.clone())));
         Background { stopping, tasks }
     }
 

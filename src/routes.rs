@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     app::App,
     catalogue::api::CatalogueApi,
+    clients::api::ClientsApi,
     documents::api::DocumentsApi,
     exhibitions::{
         api::ExhibitionsApi, applications::api::ApplicationsApi, call::api::CallApi, onsite::api::OnsiteApi, plan::api::PlanApi,
@@ -35,14 +36,14 @@ use crate::{
 type Everything = (
     (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
     (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
-    (MentoringApi, ReferenceApi, StorefrontApi, OperationsApi),
+    (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, OperationsApi),
 );
 
 fn service() -> OpenApiService<Everything, ()> {
     let everything = (
         (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
         (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
-        (MentoringApi, ReferenceApi, StorefrontApi, OperationsApi),
+        (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, OperationsApi),
     );
     OpenApiService::new(everything, "Etalase", env!("CARGO_PKG_VERSION"))
         .description("The shop window of a trade office and its mentored small businesses: products, photos, exhibitions, and a public storefront.")

@@ -9,6 +9,8 @@ mod world;
 mod applications;
 #[path = "suite/backup.rs"]
 mod backup;
+#[path = "suite/clients.rs"]
+mod clients;
 #[path = "suite/contract.rs"]
 mod contract;
 #[path = "suite/crashes.rs"]

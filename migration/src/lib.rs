@@ -25,6 +25,7 @@ mod m0016_graces;
 mod m0017_loose_ends;
 mod m0018_replicas;
 mod m0019_changes;
+mod m0020_clients;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_loose_ends::Migration),
             Box::new(m0018_replicas::Migration),
             Box::new(m0019_changes::Migration),
+            Box::new(m0020_clients::Migration),
         ]
     }
 }

@@ -15,6 +15,7 @@ use crate::{
 pub struct Entry<'a> {
     pub actor_user_id: Option<Uuid>,
     pub on_behalf_of_sme_id: Option<Uuid>,
+    pub api_client_id: Option<Uuid>,
     pub action: &'a str,
     pub entity: &'a str,
     pub entity_id: Uuid,
@@ -26,13 +27,14 @@ pub struct Entry<'a> {
 
 /// Appends a row within the transaction of the change.
 pub async fn record(connection: &impl ConnectionTrait, entry: Entry<'_>) -> Outcome<()> {
-    let text = "insert into audit_log (id, at, actor_user_id, on_behalf_of_sme_id, action, entity, entity_id, change, reason, request_id) \
-                values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let text = "insert into audit_log (id, at, actor_user_id, on_behalf_of_sme_id, api_client_id, action, entity, entity_id, change, reason, request_id) \
+                values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
         Uuid::now_v7().into(),
         now().into(),
         entry.actor_user_id.into(),
         entry.on_behalf_of_sme_id.into(),
+        entry.api_client_id.into(),
         entry.action.into(),
         entry.entity.into(),
         entry.entity_id.into(),
@@ -53,6 +55,8 @@ pub struct AuditEntry {
     pub actor_user_id: Option<Uuid>,
     /// The SME for which somebody else acted.
     pub on_behalf_of_sme_id: Option<Uuid>,
+    /// The program that acted in the person's name.
+    pub api_client_id: Option<Uuid>,
     pub action: String,
     pub change: Option<Value>,
     pub reason: Option<String>,
@@ -61,7 +65,7 @@ pub struct AuditEntry {
 
 /// The newest 100 rows about one entity, newest first.
 pub async fn of_entity(connection: &impl ConnectionTrait, entity: &str, id: Uuid) -> Outcome<Vec<AuditEntry>> {
-    let text = "select id, at, actor_user_id, on_behalf_of_sme_id, action, change, reason, request_id from audit_log \
+    let text = "select id, at, actor_user_id, on_behalf_of_sme_id, api_client_id, action, change, reason, request_id from audit_log \
                 where entity = ? and entity_id = ? order by id desc limit 100";
     let rows = connection.query_all_raw(sql(connection, text, [entity.into(), id.into()])).await?;
     Ok(rows.iter().map(|row| AuditEntry::from_query_result(row, "")).collect::<Result<_, _>>()?)

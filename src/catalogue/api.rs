@@ -24,12 +24,12 @@ use crate::{
     audit::{self, AuditEntry},
     fault::{FORBIDDEN, Fault},
     http::{
-        Body, Member, Page, Reply, Tag, Work, Write,
+        Body, Caller, Member, Page, Reply, Tag, Work, Write,
         locale::Locale,
         reply::{Created, NoContent, page_limit},
     },
     identity::{
-        AgencyRole,
+        Actor, AgencyRole,
         policy::{self, Action, EditProduct, Permit, ReadAudit, ReadSme, ReviewProduct},
     },
     media::{
@@ -232,9 +232,9 @@ struct Edit<A> {
     product: product::Model,
 }
 
-async fn begin<A: Action>(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Edit<A>> {
-    let work = write.begin(member.user_id, body).await?;
-    let permit = policy::permit::<A>(member, &service::scope(work.db(), id).await?)?;
+async fn begin<A: Action>(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Edit<A>> {
+    let work = write.begin(actor.user_id, body).await?;
+    let permit = policy::permit::<A>(actor, &service::scope(work.db(), id).await?)?;
     let product = store::by_id(work.db(), id).await?;
     Ok(Edit { work, permit, product })
 }
@@ -249,15 +249,15 @@ async fn created(work: Work, listing: Listing) -> poem::Result<Created<Product>>
     work.finish(Created::new(&Product::from(listing)).version(version).location(location)).await
 }
 
-async fn owner_step(member: &Member, write: &Write, id: Uuid, event: ListingEvent) -> poem::Result<Reply<Product>> {
-    let edit = begin::<EditProduct>(member, write, id, &[]).await?;
+async fn owner_step(actor: &Actor, write: &Write, id: Uuid, event: ListingEvent) -> poem::Result<Reply<Product>> {
+    let edit = begin::<EditProduct>(actor, write, id, &[]).await?;
     let listing = service::step(&edit.work, &edit.permit, edit.product, event).await?;
     finish(edit.work, listing).await
 }
 
-async fn decide(member: &Member, write: &Write, id: Uuid, event: ListingEvent, body: &Body<ReviewDecision>) -> poem::Result<Reply<Product>> {
-    let edit = begin::<ReviewProduct>(member, write, id, body.bytes()).await?;
-    policy::not_ones_own(member, edit.product.sme_id)?;
+async fn decide(actor: &Actor, write: &Write, id: Uuid, event: ListingEvent, body: &Body<ReviewDecision>) -> poem::Result<Reply<Product>> {
+    let edit = begin::<ReviewProduct>(actor, write, id, body.bytes()).await?;
+    policy::not_ones_own(actor, edit.product.sme_id)?;
     let input = body.read()?;
     let decision = Decision { reason: input.reason, reason_codes: input.reason_codes };
     let listing = service::decide(&edit.work, &edit.permit, edit.product, event, decision).await?;
@@ -273,7 +273,7 @@ impl CatalogueApi {
     async fn list(
         &self,
         app: Data<&App>,
-        member: Member,
+        caller: Caller,
         /// Whose products.
         sme_id: Query<Uuid>,
         status: Query<Option<ListingStatus>>,
@@ -281,7 +281,7 @@ impl CatalogueApi {
         cursor: Query<Option<Uuid>>,
     ) -> poem::Result<Reply<Page<ProductSummary>>> {
         let reader = app.database.reader();
-        policy::permit::<ReadSme>(&member, &sme::store::scope(reader, *sme_id).await?)?;
+        policy::permit::<ReadSme>(&caller, &sme::store::scope(reader, *sme_id).await?)?;
         let limit = page_limit(limit.0);
         let wanted = store::ProductsOf { sme: *sme_id, status: status.0, after: cursor.0, limit: u64::from(limit) + 1 };
         Ok(Reply::new(&Page::cut(store::of_sme(reader, wanted).await?, limit, |product| product.id)))
@@ -313,19 +313,19 @@ impl CatalogueApi {
     ///
     /// As a draft, with its variants and materials.
     #[oai(path = "/v1/products", method = "post", operation_id = "create_product")]
-    async fn create(&self, member: Member, write: Write, body: Body<NewProduct>) -> poem::Result<Created<Product>> {
+    async fn create(&self, caller: Caller, write: Write, body: Body<NewProduct>) -> poem::Result<Created<Product>> {
         let new = body.read()?;
-        let work = write.begin(member.user_id, body.bytes()).await?;
-        let permit = policy::permit::<EditProduct>(&member, &sme::store::scope(work.db(), new.sme_id).await?)?;
+        let work = write.begin(caller.user_id, body.bytes()).await?;
+        let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
         let listing = service::create(&work, &permit, new).await?;
         created(work, listing).await
     }
 
     /// Read a product
     #[oai(path = "/v1/products/:product_id", method = "get", operation_id = "get_product")]
-    async fn get(&self, app: Data<&App>, member: Member, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
+    async fn get(&self, app: Data<&App>, caller: Caller, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
         let reader = app.database.reader();
-        policy::permit::<ReadSme>(&member, &service::scope(reader, *product_id).await?)?;
+        policy::permit::<ReadSme>(&caller, &service::scope(reader, *product_id).await?)?;
         let product = store::by_id(reader, *product_id).await?;
         let version = product.version;
         Ok(Reply::new(&Product::from(service::listing(reader, product).await?)).version(version))
@@ -335,8 +335,8 @@ impl CatalogueApi {
     ///
     /// A JSON Merge Patch with If-Match. Texts only as a draft or when changes are requested; handle and lead time also later.
     #[oai(path = "/v1/products/:product_id", method = "patch", operation_id = "edit_product")]
-    async fn edit(&self, member: Member, write: Write, product_id: Path<Uuid>, body: Body<ProductPatch>) -> poem::Result<Reply<Product>> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, body.bytes()).await?;
+    async fn edit(&self, caller: Caller, write: Write, product_id: Path<Uuid>, body: Body<ProductPatch>) -> poem::Result<Reply<Product>> {
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, body.bytes()).await?;
         let patch = body.read()?;
         write.if_match(edit.product.version)?;
         let listing = service::edit(&edit.work, &edit.permit, edit.product, patch).await?;
@@ -347,8 +347,8 @@ impl CatalogueApi {
     ///
     /// Its handle and SKUs are free at once; for 30 days it can be restored.
     #[oai(path = "/v1/products/:product_id", method = "delete", operation_id = "delete_product")]
-    async fn delete(&self, member: Member, write: Write, product_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, &[]).await?;
+    async fn delete(&self, caller: Caller, write: Write, product_id: Path<Uuid>) -> poem::Result<NoContent> {
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, &[]).await?;
         write.if_match(edit.product.version)?;
         service::delete(&edit.work, &edit.permit, edit.product).await?;
         edit.work.finish_empty().await
@@ -356,9 +356,9 @@ impl CatalogueApi {
 
     /// Checklist before submitting
     #[oai(path = "/v1/products/:product_id/readiness", method = "get", operation_id = "get_product_readiness")]
-    async fn readiness(&self, app: Data<&App>, member: Member, locale: Locale, product_id: Path<Uuid>) -> poem::Result<Reply<Readiness>> {
+    async fn readiness(&self, app: Data<&App>, caller: Caller, locale: Locale, product_id: Path<Uuid>) -> poem::Result<Reply<Readiness>> {
         let reader = app.database.reader();
-        policy::permit::<ReadSme>(&member, &service::scope(reader, *product_id).await?)?;
+        policy::permit::<ReadSme>(&caller, &service::scope(reader, *product_id).await?)?;
         let listing = service::listing(reader, store::by_id(reader, *product_id).await?).await?;
         let checks: Vec<Check> = checklist(&service::facts(&listing))
             .into_iter()
@@ -386,35 +386,35 @@ impl CatalogueApi {
     ///
     /// Fails with the unmet points of the checklist.
     #[oai(path = "/v1/products/:product_id/submit", method = "post", operation_id = "submit_product")]
-    async fn submit(&self, member: Member, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
-        owner_step(&member, &write, *product_id, ListingEvent::Submit).await
+    async fn submit(&self, caller: Caller, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
+        owner_step(&caller, &write, *product_id, ListingEvent::Submit).await
     }
 
     /// Pause a published product
     #[oai(path = "/v1/products/:product_id/pause", method = "post", operation_id = "pause_product")]
-    async fn pause(&self, member: Member, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
-        owner_step(&member, &write, *product_id, ListingEvent::Pause).await
+    async fn pause(&self, caller: Caller, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
+        owner_step(&caller, &write, *product_id, ListingEvent::Pause).await
     }
 
     /// Publish a paused product again
     #[oai(path = "/v1/products/:product_id/resume", method = "post", operation_id = "resume_product")]
-    async fn resume(&self, member: Member, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
-        owner_step(&member, &write, *product_id, ListingEvent::Resume).await
+    async fn resume(&self, caller: Caller, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
+        owner_step(&caller, &write, *product_id, ListingEvent::Resume).await
     }
 
     /// Archive a product
     #[oai(path = "/v1/products/:product_id/archive", method = "post", operation_id = "archive_product")]
-    async fn archive(&self, member: Member, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
-        owner_step(&member, &write, *product_id, ListingEvent::Archive).await
+    async fn archive(&self, caller: Caller, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
+        owner_step(&caller, &write, *product_id, ListingEvent::Archive).await
     }
 
     /// Restore an archived or deleted product
     ///
     /// As a draft. A deleted one only within 30 days, and while its handle and SKUs are still free.
     #[oai(path = "/v1/products/:product_id/restore", method = "post", operation_id = "restore_product")]
-    async fn restore(&self, member: Member, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
-        let work = write.begin(member.user_id, &[]).await?;
-        let permit = policy::permit::<EditProduct>(&member, &service::scope(work.db(), *product_id).await?)?;
+    async fn restore(&self, caller: Caller, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
+        let work = write.begin(caller.user_id, &[]).await?;
+        let permit = policy::permit::<EditProduct>(&caller, &service::scope(work.db(), *product_id).await?)?;
         let listing = service::restore(&work, &permit, *product_id).await?;
         finish(work, listing).await
     }
@@ -459,8 +459,8 @@ impl CatalogueApi {
 
     /// Add a variant
     #[oai(path = "/v1/products/:product_id/variants", method = "post", operation_id = "add_variant")]
-    async fn add_variant(&self, member: Member, write: Write, product_id: Path<Uuid>, body: Body<NewVariant>) -> poem::Result<Created<Product>> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, body.bytes()).await?;
+    async fn add_variant(&self, caller: Caller, write: Write, product_id: Path<Uuid>, body: Body<NewVariant>) -> poem::Result<Created<Product>> {
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, body.bytes()).await?;
         let listing = service::add_variant(&edit.work, &edit.permit, edit.product, body.read()?).await?;
         created(edit.work, listing).await
     }
@@ -471,13 +471,13 @@ impl CatalogueApi {
     #[oai(path = "/v1/products/:product_id/variants/:variant_id", method = "patch", operation_id = "edit_variant")]
     async fn edit_variant(
         &self,
-        member: Member,
+        caller: Caller,
         write: Write,
         product_id: Path<Uuid>,
         variant_id: Path<Uuid>,
         body: Body<VariantPatch>,
     ) -> poem::Result<Reply<Product>> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, body.bytes()).await?;
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, body.bytes()).await?;
         let patch = body.read()?;
         write.if_match(edit.product.version)?;
         let listing = service::edit_variant(&edit.work, &edit.permit, edit.product, *variant_id, patch).await?;
@@ -486,8 +486,8 @@ impl CatalogueApi {
 
     /// Remove a variant
     #[oai(path = "/v1/products/:product_id/variants/:variant_id", method = "delete", operation_id = "delete_variant")]
-    async fn delete_variant(&self, member: Member, write: Write, product_id: Path<Uuid>, variant_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, &[]).await?;
+    async fn delete_variant(&self, caller: Caller, write: Write, product_id: Path<Uuid>, variant_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, &[]).await?;
         write.if_match(edit.product.version)?;
         let listing = service::delete_variant(&edit.work, &edit.permit, edit.product, *variant_id).await?;
         finish(edit.work, listing).await
@@ -495,16 +495,16 @@ impl CatalogueApi {
 
     /// Add a material line
     #[oai(path = "/v1/products/:product_id/materials", method = "post", operation_id = "add_material")]
-    async fn add_material(&self, member: Member, write: Write, product_id: Path<Uuid>, body: Body<NewMaterial>) -> poem::Result<Created<Product>> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, body.bytes()).await?;
+    async fn add_material(&self, caller: Caller, write: Write, product_id: Path<Uuid>, body: Body<NewMaterial>) -> poem::Result<Created<Product>> {
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, body.bytes()).await?;
         let listing = service::add_material(&edit.work, &edit.permit, edit.product, body.read()?).await?;
         created(edit.work, listing).await
     }
 
     /// Remove a material line
     #[oai(path = "/v1/products/:product_id/materials/:material_id", method = "delete", operation_id = "delete_material")]
-    async fn delete_material(&self, member: Member, write: Write, product_id: Path<Uuid>, material_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, &[]).await?;
+    async fn delete_material(&self, caller: Caller, write: Write, product_id: Path<Uuid>, material_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, &[]).await?;
         write.if_match(edit.product.version)?;
         let listing = service::delete_material(&edit.work, &edit.permit, edit.product, *material_id).await?;
         finish(edit.work, listing).await
@@ -514,8 +514,8 @@ impl CatalogueApi {
     ///
     /// Of the same SME; it may still be in processing. The first becomes the primary.
     #[oai(path = "/v1/products/:product_id/images", method = "post", operation_id = "attach_image")]
-    async fn attach_image(&self, member: Member, write: Write, product_id: Path<Uuid>, body: Body<NewAttachment>) -> poem::Result<Created<Product>> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, body.bytes()).await?;
+    async fn attach_image(&self, caller: Caller, write: Write, product_id: Path<Uuid>, body: Body<NewAttachment>) -> poem::Result<Created<Product>> {
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, body.bytes()).await?;
         let listing = service::attach_image(&edit.work, &edit.permit, edit.product, body.read()?).await?;
         created(edit.work, listing).await
     }
@@ -524,13 +524,13 @@ impl CatalogueApi {
     #[oai(path = "/v1/products/:product_id/images/:image_id", method = "patch", operation_id = "edit_image")]
     async fn edit_image(
         &self,
-        member: Member,
+        caller: Caller,
         write: Write,
         product_id: Path<Uuid>,
         image_id: Path<Uuid>,
         body: Body<AttachmentPatch>,
     ) -> poem::Result<Reply<Product>> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, body.bytes()).await?;
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, body.bytes()).await?;
         let patch = body.read()?;
         write.if_match(edit.product.version)?;
         let listing = service::edit_image(&edit.work, &edit.permit, edit.product, *image_id, patch).await?;
@@ -539,8 +539,8 @@ impl CatalogueApi {
 
     /// Detach a photo
     #[oai(path = "/v1/products/:product_id/images/:image_id", method = "delete", operation_id = "detach_image")]
-    async fn detach_image(&self, member: Member, write: Write, product_id: Path<Uuid>, image_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
-        let edit = begin::<EditProduct>(&member, &write, *product_id, &[]).await?;
+    async fn detach_image(&self, caller: Caller, write: Write, product_id: Path<Uuid>, image_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, &[]).await?;
         write.if_match(edit.product.version)?;
         let listing = service::detach_image(&edit.work, &edit.permit, edit.product, *image_id).await?;
         finish(edit.work, listing).await

@@ -20,10 +20,13 @@ use crate::{
     audit::{self, AuditEntry},
     fault::Fault,
     http::{
-        Body, Member, Page, Reply, Tag, Work, Write,
+        Body, Caller, Member, Page, Reply, Tag, Work, Write,
         reply::{Created, NoContent, page_limit},
     },
-    identity::policy::{self, Action, EditLineup, ManageExhibition, Permit, ReadAudit, ReadExhibition, ReadSme, RemoveLineup, Scope},
+    identity::{
+        Actor,
+        policy::{self, Action, EditLineup, ManageExhibition, Permit, ReadAudit, ReadExhibition, ReadSme, RemoveLineup, Scope},
+    },
     sme::{self, api::Reason},
     values::{Localized, Money, MoneyInput},
 };
@@ -248,17 +251,17 @@ pub struct Managed {
     pub exhibition: Model,
 }
 
-pub async fn manage(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Managed> {
-    let work = write.begin(member.user_id, body).await?;
+pub async fn manage(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Managed> {
+    let work = write.begin(actor.user_id, body).await?;
     let exhibition = store::by_id(work.db(), id).await?;
-    let permit = visible::<ManageExhibition>(member, &exhibition)?;
+    let permit = visible::<ManageExhibition>(actor, &exhibition)?;
     Ok(Managed { work, permit, exhibition })
 }
 
 /// A draft is known to its agency only; an announced exhibition to everybody.
-pub fn visible<A: Action>(member: &Member, exhibition: &Model) -> Result<Permit<A>, Fault> {
-    let permit = policy::permit::<A>(member, &Scope::agency(exhibition.agency_id));
-    let is_staff = member.agencies.iter().any(|(agency, _)| *agency == exhibition.agency_id) || member.is_operator;
+pub fn visible<A: Action>(actor: &Actor, exhibition: &Model) -> Result<Permit<A>, Fault> {
+    let permit = policy::permit::<A>(actor, &Scope::agency(exhibition.agency_id));
+    let is_staff = actor.agencies.iter().any(|(agency, _)| *agency == exhibition.agency_id) || actor.is_operator;
     if exhibition.status == ExhibitionStatus::Draft && !is_staff { permit.map_err(|_| Fault::not_found()) } else { permit }
 }
 
@@ -267,8 +270,8 @@ async fn finish(work: Work, exhibition: Model) -> poem::Result<Reply<Exhibition>
     work.finish(Reply::new(&Exhibition::from(exhibition)).version(version)).await
 }
 
-async fn step(member: &Member, write: &Write, id: Uuid, event: ExhibitionEvent) -> poem::Result<Reply<Exhibition>> {
-    let managed = manage(member, write, id, &[]).await?;
+async fn step(actor: &Actor, write: &Write, id: Uuid, event: ExhibitionEvent) -> poem::Result<Reply<Exhibition>> {
+    let managed = manage(actor, write, id, &[]).await?;
     let exhibition = service::step(&managed.work, &managed.permit, managed.exhibition, event, None).await?;
     finish(managed.work, exhibition).await
 }
@@ -322,9 +325,9 @@ impl ExhibitionsApi {
 
     /// Read an exhibition
     #[oai(path = "/v1/exhibitions/:exhibition_id", method = "get", operation_id = "get_exhibition")]
-    async fn get(&self, app: Data<&App>, member: Member, exhibition_id: Path<Uuid>) -> poem::Result<Reply<Exhibition>> {
+    async fn get(&self, app: Data<&App>, caller: Caller, exhibition_id: Path<Uuid>) -> poem::Result<Reply<Exhibition>> {
         let exhibition = store::by_id(app.database.reader(), *exhibition_id).await?;
-        visible::<ReadExhibition>(&member, &exhibition)?;
+        visible::<ReadExhibition>(&caller, &exhibition)?;
         let version = exhibition.version;
         Ok(Reply::new(&Exhibition::from(exhibition)).version(version))
     }
@@ -451,11 +454,11 @@ impl ExhibitionsApi {
 
     /// Exhibitors
     #[oai(path = "/v1/exhibitions/:exhibition_id/exhibitors", method = "get", operation_id = "list_exhibitors")]
-    async fn exhibitors(&self, app: Data<&App>, member: Member, exhibition_id: Path<Uuid>) -> poem::Result<Reply<Page<Exhibitor>>> {
+    async fn exhibitors(&self, app: Data<&App>, caller: Caller, exhibition_id: Path<Uuid>) -> poem::Result<Reply<Page<Exhibitor>>> {
         let reader = app.database.reader();
         let exhibition = store::by_id(reader, *exhibition_id).await?;
-        visible::<ReadExhibition>(&member, &exhibition)?;
-        review::service::check_not_blind(reader, &member, &exhibition).await?;
+        visible::<ReadExhibition>(&caller, &exhibition)?;
+        review::service::check_not_blind(reader, &caller, &exhibition).await?;
         let data = store::exhibitors(reader, *exhibition_id).await?.into_iter().map(|row| Exhibitor {
             application_id: row.application_id,
             sme_id: row.sme_id,
@@ -493,15 +496,15 @@ impl ExhibitionsApi {
     async fn lineup(
         &self,
         app: Data<&App>,
-        member: Member,
+        caller: Caller,
         exhibition_id: Path<Uuid>,
         sme_id: Query<Option<Uuid>>,
     ) -> poem::Result<Reply<Page<LineupItem>>> {
         let reader = app.database.reader();
         let exhibition = store::by_id(reader, *exhibition_id).await?;
         match sme_id.0 {
-            Some(sme) => policy::permit::<ReadSme>(&member, &sme::store::scope(reader, sme).await?).map(|_| ())?,
-            None => visible::<ReadExhibition>(&member, &exhibition).map(|_| ())?,
+            Some(sme) => policy::permit::<ReadSme>(&caller, &sme::store::scope(reader, sme).await?).map(|_| ())?,
+            None => visible::<ReadExhibition>(&caller, &exhibition).map(|_| ())?,
         }
         let data = store::lineup(reader, exhibition.id, sme_id.0).await?.into_iter().map(LineupItem::from).collect();
         Ok(Reply::new(&Page::whole(data, 5000)))
@@ -513,14 +516,14 @@ impl ExhibitionsApi {
     #[oai(path = "/v1/exhibitions/:exhibition_id/lineup", method = "post", operation_id = "add_lineup_item")]
     async fn add_item(
         &self,
-        member: Member,
+        caller: Caller,
         write: Write,
         exhibition_id: Path<Uuid>,
         body: Body<NewLineupItem>,
     ) -> poem::Result<Created<LineupItem>> {
         let new = body.read()?;
-        let work = write.begin(member.user_id, body.bytes()).await?;
-        let permit = policy::permit::<EditLineup>(&member, &sme::store::scope(work.db(), new.sme_id).await?)?;
+        let work = write.begin(caller.user_id, body.bytes()).await?;
+        let permit = policy::permit::<EditLineup>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
         let exhibition = store::by_id(work.db(), *exhibition_id).await?;
         let item = NewItem {
             variant_id: new.variant_id,
@@ -540,15 +543,15 @@ impl ExhibitionsApi {
     #[oai(path = "/v1/exhibitions/:exhibition_id/lineup/:item_id", method = "patch", operation_id = "edit_lineup_item")]
     async fn edit_item(
         &self,
-        member: Member,
+        caller: Caller,
         write: Write,
         exhibition_id: Path<Uuid>,
         item_id: Path<Uuid>,
         body: Body<LineupItemPatch>,
     ) -> poem::Result<Reply<LineupItem>> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(caller.user_id, body.bytes()).await?;
         let item = store::item(work.db(), *exhibition_id, *item_id).await?;
-        let permit = policy::permit::<EditLineup>(&member, &sme::store::scope(work.db(), item.sme_id).await?)?;
+        let permit = policy::permit::<EditLineup>(&caller, &sme::store::scope(work.db(), item.sme_id).await?)?;
         let patch = body.read()?;
         write.if_match(item.version)?;
         let change = ItemChange {
@@ -564,12 +567,12 @@ impl ExhibitionsApi {
 
     /// Take a product out of the line-up
     #[oai(path = "/v1/exhibitions/:exhibition_id/lineup/:item_id", method = "delete", operation_id = "remove_lineup_item")]
-    async fn remove_item(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, item_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+    async fn remove_item(&self, caller: Caller, write: Write, exhibition_id: Path<Uuid>, item_id: Path<Uuid>) -> poem::Result<NoContent> {
+        let work = write.begin(caller.user_id, &[]).await?;
         let item = store::item(work.db(), *exhibition_id, *item_id).await?;
         let mut scope = sme::store::scope(work.db(), item.sme_id).await?;
         scope.agencies = vec![store::by_id(work.db(), *exhibition_id).await?.agency_id];
-        let permit = policy::permit::<RemoveLineup>(&member, &scope)?;
+        let permit = policy::permit::<RemoveLineup>(&caller, &scope)?;
         service::remove_item(&work, &permit, item).await?;
         work.finish_empty().await
     }

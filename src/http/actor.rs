@@ -1,12 +1,15 @@
-//! Who asks. An operation takes [`Member`], or it is public and its path says so: one test over the
-//! OpenAPI document holds every operation to that.
+//! Who asks. An operation takes [`Member`], or [`Caller`] where secret keys may ask as well, or it is public and its path
+//! says so: one test over the OpenAPI document holds every operation to that.
+
+use std::sync::Arc;
 
 use poem::Request;
 use poem_openapi::{SecurityScheme, auth::Bearer};
 
 use crate::{
     app::App,
-    fault::Fault,
+    clients::model::{Client, SECRET_PREFIX},
+    fault::{FORBIDDEN, Fault, Outcome, say},
     identity::{self, Actor},
 };
 
@@ -15,12 +18,38 @@ use crate::{
 #[oai(ty = "bearer", checker = "check")]
 pub struct Member(pub Actor);
 
+/// A signed-in person, or a program: `Authorization: Bearer …` with a session's token or a secret key.
+#[derive(SecurityScheme)]
+#[oai(ty = "bearer", checker = "check_caller")]
+pub struct Caller(pub Actor);
+
+async fn check_caller(request: &Request, bearer: Bearer) -> poem::Result<Actor> {
+    match request.data::<Arc<Client>>() {
+        Some(client) => Ok(identity::service::by_key(request_app(request)?, client).await?),
+        None => check(request, bearer).await,
+    }
+}
+
 async fn check(request: &Request, bearer: Bearer) -> poem::Result<Actor> {
-    let app = request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))?;
-    Ok(identity::service::authenticate(app, &bearer.token).await?)
+    if bearer.token.starts_with(SECRET_PREFIX) {
+        let detail = say("Operasi ini hanya untuk orang, bukan kunci API.", "This operation is for people, not for API keys.");
+        return Err(Fault::new(&FORBIDDEN).detail(detail).into());
+    }
+    Ok(identity::service::authenticate(request_app(request)?, &bearer.token).await?)
+}
+
+fn request_app(request: &Request) -> Outcome<&App> {
+    request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))
 }
 
 impl std::ops::Deref for Member {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Caller {
     type Target = Actor;
     fn deref(&self) -> &Actor {
         &self.0

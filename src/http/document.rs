@@ -4,14 +4,17 @@
 //! body), so it is derived here rather than repeated on each operation. The same document tells which
 //! query parameters exist: whatever it does not name is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use poem::Request;
 use poem_openapi::{registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use super::outermost::unknown_parameter;
-use crate::fault::{KINDS, Outcome};
+use crate::{
+    clients::gate,
+    fault::{KINDS, Outcome},
+};
 
 /// The document as served and exported; `P` is the shape of problems.
 pub fn complete<P: Type>(spec: &str) -> Value {
@@ -90,6 +93,15 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
         statuses.extend([403, 409]);
     }
     let mut shared = vec!["AcceptLanguage"];
+    let is_by_key = operation["security"].as_array().into_iter().flatten().any(|scheme| scheme.get("Caller").is_some());
+    let is_storefront = gate::is_storefront(path);
+    if is_storefront {
+        shared.push("ApiKey");
+        statuses.extend([401, 403]);
+    }
+    if is_storefront || is_by_key {
+        statuses.push(429);
+    }
     if has_token && method == "post" {
         shared.push("IdempotencyKey");
         statuses.extend([409, 422]);
@@ -144,6 +156,9 @@ fn shared_parameters() -> Value {
     json!({
         "AcceptLanguage": { "name": "Accept-Language", "in": "header", "required": false,
             "description": "`id` (default) or `en`.", "schema": { "type": "string" }, "example": "id" },
+        "ApiKey": { "name": "X-Api-Key", "in": "header", "required": false,
+            "description": "A key of an API client. Web pages of other origins need a publishable one; it is held to its rate.",
+            "schema": { "type": "string" }, "example": "etalase_pk_…" },
         "IdempotencyKey": { "name": "Idempotency-Key", "in": "header", "required": false,
             "description": "Makes a repeated request answer what the first did, for 24 hours.",
             "schema": { "type": "string", "maxLength": 255 }, "example": "3f1d8d9e-listing-1" },
@@ -154,7 +169,12 @@ fn shared_parameters() -> Value {
 }
 
 /// The operations by method and path, with the query parameters each knows.
-pub struct Operations(Vec<Operation>);
+#[derive(Default)]
+pub struct Operations {
+    /// Those whose path is always the same, by method and path: nearly all requests of the public.
+    fixed: HashMap<String, HashMap<String, Vec<String>>>,
+    others: Vec<Operation>,
+}
 
 struct Operation {
     method: String,
@@ -164,34 +184,44 @@ struct Operation {
 
 impl Operations {
     pub fn of(document: &Value) -> Self {
-        let mut operations = Vec::new();
+        let mut operations = Self::default();
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 let parameters = operation["parameters"].as_array().into_iter().flatten();
                 let names = parameters.filter(|parameter| parameter["in"] == "query").filter_map(|parameter| parameter["name"].as_str());
-                operations.push(Operation {
-                    method: method.to_ascii_uppercase(),
-                    segments: path.split('/').map(str::to_owned).collect(),
-                    parameters: names.map(str::to_owned).collect(),
-                });
+                let (method, parameters) = (method.to_ascii_uppercase(), names.map(str::to_owned).collect());
+                if path.contains('{') {
+                    let segments = path.split('/').map(str::to_owned).collect();
+                    operations.others.push(Operation { method, segments, parameters });
+                } else {
+                    operations.fixed.entry(method).or_default().insert(path.clone(), parameters);
+                }
             }
         }
-        Self(operations)
+        operations
     }
 
     /// Refuses a query parameter that the operation does not know: a typo must not widen a result.
     pub fn check_query(&self, request: &Request) -> Outcome<()> {
         let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return Ok(()) };
-        let segments: Vec<&str> = request.uri().path().split('/').collect();
-        let found = self.0.iter().find(|operation| operation.method == request.method().as_str() && operation.matches(&segments));
-        let Some(operation) = found else { return Ok(()) };
+        let Some(known) = self.parameters(request.method().as_str(), request.uri().path()) else { return Ok(()) };
         for pair in query.split('&') {
             let name = pair.split('=').next().unwrap_or_default();
-            if !operation.parameters.iter().any(|known| known == name) {
-                return Err(unknown_parameter(name, &operation.parameters));
+            if !known.iter().any(|known| known == name) {
+                return Err(unknown_parameter(name, known));
             }
         }
         Ok(())
+    }
+
+    /// The parameters of the operation that answers there, if one does.
+    fn parameters(&self, method: &str, path: &str) -> Option<&[String]> {
+        if let Some(parameters) = self.fixed.get(method).and_then(|paths| paths.get(path)) {
+            return Some(parameters);
+        }
+        let segments: Vec<&str> = path.split('/').collect();
+        let found = self.others.iter().find(|operation| operation.method == method && operation.matches(&segments));
+        found.map(|operation| operation.parameters.as_slice())
     }
 }
 

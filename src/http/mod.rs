@@ -1,6 +1,7 @@
 //! What all operations share: problems, actors, conditional requests, cursors, idempotency, locale.
 
 pub mod actor;
+pub mod answers;
 pub mod body;
 pub mod cursor;
 pub mod document;
@@ -10,7 +11,7 @@ pub mod problem;
 pub mod reply;
 pub mod work;
 
-pub use actor::Member;
+pub use actor::{Caller, Member};
 pub use body::Body;
 pub use reply::{Page, Reply};
 pub use work::{Work, Write};
@@ -34,6 +35,8 @@ pub enum Tag {
     Exhibitions,
     /// Bimtek programmes and WUB groups.
     Mentoring,
+    /// API keys and webhooks.
+    Integrations,
     /// What the public sees.
     Storefront,
     /// Who changed what, for whom, and why.

@@ -21,11 +21,14 @@ use tokio::{sync::Semaphore, time::timeout};
 use tracing::{Instrument, info_span};
 
 use super::{
+    answers,
     document::Operations,
     locale::language_of,
     problem::{Place, respond},
 };
 use crate::{
+    app::App,
+    clients::gate,
     fault::{
         Fault, INVALID_PARAMETER, MALFORMED, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_PARAMETER, UNSUPPORTED_MEDIA, say,
     },
@@ -84,11 +87,16 @@ impl<E: Endpoint> Endpoint for OutermostEndpoint<E> {
 }
 
 impl<E: Endpoint> OutermostEndpoint<E> {
-    async fn answer(&self, request: Request, request_id: &str) -> Response {
+    async fn answer(&self, mut request: Request, request_id: &str) -> Response {
         let (path, language) = (request.uri().path().to_owned(), language_of(&request));
         let place = Place { path: &path, request_id, language };
         let known = request.header(header::IF_NONE_MATCH).filter(|_| request.method() == Method::GET).map(str::to_owned);
-        let mut response = match self.checked(request).await {
+        let (pass, admitted) = gate::admit(&mut request).await;
+        let result = match admitted {
+            Ok(()) => self.kept_or_made(request).await,
+            Err(fault) => Err(fault.into()),
+        };
+        let mut response = match result {
             Ok(response) => response,
             Err(error) if error.downcast_ref::<Fault>().is_none() && error.is_from_response() => error.into_response(),
             Err(error) => {
@@ -106,16 +114,30 @@ impl<E: Endpoint> OutermostEndpoint<E> {
             response.set_body(());
         }
         let headers = response.headers_mut();
+        pass.mark(headers);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
         response
     }
 
+    /// What is kept for everybody, or else what the operation answers.
+    async fn kept_or_made(&self, request: Request) -> Result<Response> {
+        let app = request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))?.clone();
+        let Some(key) = answers::key(&app, &request) else { return self.checked(request).await };
+        match answers::kept(&app, &key).await {
+            Some(response) => Ok(response),
+            None => answers::keep(&app, key, self.checked(request).await?).await,
+        }
+    }
+
     async fn checked(&self, request: Request) -> Result<Response> {
         // Probes are answered however busy it is.
         let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
         let _place = if is_probe { None } else { Some(self.places.try_acquire().map_err(|_| busy())?) };
+        if let Some(response) = gate::preflight(&request).await? {
+            return Ok(response);
+        }
         self.operations.check_query(&request)?;
         let longest = if brings_photo(&request) { LONGEST_UPLOAD } else { LONGEST };
         match timeout(longest, AssertUnwindSafe(self.inner.call(request)).catch_unwind()).await {

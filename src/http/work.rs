@@ -141,7 +141,8 @@ fn fingerprint(route: &str, body: &[u8]) -> String {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[derive(FromQueryResult)]
@@ -216,6 +217,7 @@ pub struct Work {
     pub request_id: String,
     ticket: Option<Ticket>,
     touches_catalogue: AtomicBool,
+    touches_clients: AtomicBool,
     has_jobs: AtomicBool,
 }
 
@@ -228,6 +230,7 @@ impl Work {
             request_id: request_id.to_owned(),
             ticket: None,
             touches_catalogue: AtomicBool::new(false),
+            touches_clients: AtomicBool::new(false),
             has_jobs: AtomicBool::new(false),
         })
     }
@@ -244,6 +247,11 @@ impl Work {
     /// Something public changes with this work.
     pub fn touch_catalogue(&self) {
         self.touches_catalogue.store(true, Ordering::Relaxed);
+    }
+
+    /// Keys or what they may do change with this work.
+    pub fn touch_clients(&self) {
+        self.touches_clients.store(true, Ordering::Relaxed);
     }
 
     /// Asks for background work once this commits.
@@ -263,6 +271,7 @@ impl Work {
             // The clock is nobody.
             actor_user_id: Some(permit.by()).filter(|by| !by.is_nil()),
             on_behalf_of_sme_id: permit.on_behalf_of(),
+            api_client_id: permit.by_client(),
             action,
             entity,
             entity_id: id,
@@ -311,6 +320,9 @@ impl Work {
         self.transaction.commit().await?;
         if touched {
             self.app.reread_catalogue_version().await;
+        }
+        if self.touches_clients.load(Ordering::Relaxed) {
+            self.app.clients.forget();
         }
         if self.has_jobs.load(Ordering::Relaxed) {
             self.app.jobs_due.notify_one();

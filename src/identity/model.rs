@@ -33,7 +33,43 @@ pub enum AgencyRole {
     Head,
 }
 
-/// A signed-in person with all memberships.
+/// What a secret key may do (row H2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
+pub enum KeyScope {
+    /// Read the SME's workspace: profile, products, photos.
+    #[oai(rename = "sme:read")]
+    #[serde(rename = "sme:read")]
+    SmeRead,
+    /// Create, edit, submit and pause products and their photos.
+    #[oai(rename = "products:write")]
+    #[serde(rename = "products:write")]
+    ProductsWrite,
+    /// Read exhibitions, exhibitors, line-ups and applications.
+    #[oai(rename = "exhibitions:read")]
+    #[serde(rename = "exhibitions:read")]
+    ExhibitionsRead,
+    /// Add, change and remove line-up items.
+    #[oai(rename = "lineup:write")]
+    #[serde(rename = "lineup:write")]
+    LineupWrite,
+    /// Report sales.
+    #[oai(rename = "sales:write")]
+    #[serde(rename = "sales:write")]
+    SalesWrite,
+    /// Read what all exhibitors sold.
+    #[oai(rename = "results:read")]
+    #[serde(rename = "results:read")]
+    ResultsRead,
+}
+
+/// The key that an actor acts by.
+#[derive(Debug, Clone)]
+pub struct ByKey {
+    pub client: Uuid,
+    pub scopes: Vec<KeyScope>,
+}
+
+/// A signed-in person with all memberships, or a program that acts by a key in the name of who made it.
 #[derive(Debug, Clone)]
 pub struct Actor {
     pub user_id: Uuid,
@@ -45,6 +81,8 @@ pub struct Actor {
     pub is_operator: bool,
     pub smes: Vec<(Uuid, SmeRole)>,
     pub agencies: Vec<(Uuid, AgencyRole)>,
+    /// None for people.
+    pub by_key: Option<ByKey>,
     /// Powerful roles that do not count before a second factor is set up.
     pub withheld: Withheld,
 }

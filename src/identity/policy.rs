@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use uuid::Uuid;
 
-use super::model::{Actor, AgencyRole, SmeRole};
+use super::model::{Actor, AgencyRole, KeyScope, SmeRole};
 use crate::fault::{FORBIDDEN, Fault, Outcome, SECOND_FACTOR, say};
 
 /// How an actor stands to a target.
@@ -24,6 +24,8 @@ pub trait Action {
     const MAY: &'static [Relation];
     /// Whether everybody may know that the target exists, so that a refusal says 403 rather than 404.
     const TARGET_IS_PUBLIC: bool = false;
+    /// The scope by which a secret key may; without one only people may.
+    const KEY: Option<KeyScope> = None;
 }
 
 const OWNER: Relation = Relation::Sme(SmeRole::Owner);
@@ -36,18 +38,19 @@ const HEAD: Relation = Relation::Agency(AgencyRole::Head);
 const OPERATOR: Relation = Relation::Operator;
 
 macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident $(($public:ident))? [$($who:expr),*];)*) => {
+    ($($(#[$doc:meta])* $name:ident $(($public:ident))? [$($who:expr),*] $(by $key:ident)?;)*) => {
         $($(#[$doc])* pub struct $name;
         impl Action for $name {
             const MAY: &'static [Relation] = &[$($who),*];
             $(const TARGET_IS_PUBLIC: bool = stringify!($public).len() > 0;)?
+            $(const KEY: Option<KeyScope> = Some(KeyScope::$key);)?
         })*
     };
 }
 
 actions! {
     /// Read an SME's workspace: profile, products of every status, photos.
-    ReadSme [OWNER, STAFF, OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR];
+    ReadSme [OWNER, STAFF, OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR] by SmeRead;
     /// Edit the profile; staff may, members they may not touch.
     EditSme [OWNER, STAFF, OPERATOR];
     /// Invite, remove and re-role members.
@@ -55,13 +58,13 @@ actions! {
     /// Verify, reject, suspend an SME.
     ReviewSme [OFFICER, COORDINATOR, HEAD, OPERATOR];
     /// Create, edit, submit, pause, archive products and their photos.
-    EditProduct [OWNER, STAFF];
+    EditProduct [OWNER, STAFF] by ProductsWrite;
     /// Approve, send back, reject, suspend products.
     ReviewProduct [OFFICER, MENTOR, COORDINATOR, HEAD, OPERATOR];
     /// Create and run exhibitions.
     ManageExhibition (public) [COORDINATOR, HEAD];
     /// Read exhibitions that are not announced yet, and exhibitors of all.
-    ReadExhibition [OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR];
+    ReadExhibition [OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR] by ExhibitionsRead;
     /// Read legal documents; a curator sees met or unmet only.
     ReadDocuments [OWNER, OFFICER, MENTOR, COORDINATOR, HEAD];
     /// Register and take back legal documents.
@@ -73,7 +76,7 @@ actions! {
     /// Hand in, withdraw, confirm and decline: the owner's word, or the coordinator's on behalf.
     Apply [OWNER, COORDINATOR];
     /// Read an application and its checklist.
-    ReadApplication [OWNER, STAFF, OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR];
+    ReadApplication [OWNER, STAFF, OFFICER, MENTOR, COORDINATOR, CURATOR, HEAD, OPERATOR] by ExhibitionsRead;
     /// Prepare and release decisions, order the waitlist.
     Decide (public) [COORDINATOR, HEAD];
     /// Review applications; who may review which one, assignments and conflicts of interest decide.
@@ -83,15 +86,15 @@ actions! {
     /// Let exhibitors in, and note who did not come.
     CheckIn [OFFICER, MENTOR, COORDINATOR, HEAD];
     /// Report what an exhibitor sold on a day.
-    ReportSales [OWNER, STAFF, MENTOR, COORDINATOR];
+    ReportSales [OWNER, STAFF, MENTOR, COORDINATOR] by SalesWrite;
     /// Read what all exhibitors sold.
-    ReadResults [OFFICER, MENTOR, COORDINATOR, HEAD];
+    ReadResults [OFFICER, MENTOR, COORDINATOR, HEAD] by ResultsRead;
     /// Say who mentors an SME.
     ManageMentors [COORDINATOR, HEAD, OPERATOR];
     /// Add and change line-up items of one's own SME.
-    EditLineup [OWNER, STAFF];
+    EditLineup [OWNER, STAFF] by LineupWrite;
     /// Take an item out of the line-up.
-    RemoveLineup [OWNER, STAFF, COORDINATOR];
+    RemoveLineup [OWNER, STAFF, COORDINATOR] by LineupWrite;
     /// Invite and remove agency staff.
     ManageStaff [HEAD, OPERATOR];
     /// Read an agency: staff, programmes, groups.
@@ -100,6 +103,8 @@ actions! {
     CreateAgency [OPERATOR];
     /// Read the audit trail of an SME and what it owns.
     ReadAudit [OWNER, OFFICER, MENTOR, COORDINATOR, HEAD, OPERATOR];
+    /// Make and end API keys and webhooks.
+    ManageClients [OWNER, COORDINATOR, HEAD, OPERATOR];
     /// What every signed-in person may do for themselves.
     OwnAccount [];
 }
@@ -108,6 +113,7 @@ actions! {
 pub struct Permit<A> {
     by: Uuid,
     on_behalf_of: Option<Uuid>,
+    by_client: Option<Uuid>,
     action: PhantomData<A>,
 }
 
@@ -120,6 +126,11 @@ impl<A> Permit<A> {
     /// The SME for which somebody from outside it acts.
     pub fn on_behalf_of(&self) -> Option<Uuid> {
         self.on_behalf_of
+    }
+
+    /// The program that acts, where one does.
+    pub fn by_client(&self) -> Option<Uuid> {
+        self.by_client
     }
 }
 
@@ -163,8 +174,14 @@ fn forbidden() -> Fault {
 pub fn permit<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>> {
     let relations = relations(actor, scope);
     if relations.iter().any(|relation| A::MAY.contains(relation)) {
+        if let Some(key) = &actor.by_key
+            && !A::KEY.is_some_and(|needed| key.scopes.contains(&needed))
+        {
+            return Err(Fault::new(&FORBIDDEN).detail(say("Kunci ini tidak punya cakupan untuk itu.", "This key lacks the scope for that.")));
+        }
         let inside = scope.sme.is_some_and(|sme| actor.smes.iter().any(|(own, _)| *own == sme));
-        return Ok(Permit { by: actor.user_id, on_behalf_of: scope.sme.filter(|_| !inside), action: PhantomData });
+        let by_client = actor.by_key.as_ref().map(|key| key.client);
+        return Ok(Permit { by: actor.user_id, on_behalf_of: scope.sme.filter(|_| !inside), by_client, action: PhantomData });
     }
     if is_withheld::<A>(actor, scope) {
         let detail = say("Peran dinas berlaku setelah POST /v1/me/second-factor.", "A role in an office counts after POST /v1/me/second-factor.");
@@ -192,7 +209,7 @@ pub fn not_ones_own(actor: &Actor, sme: Uuid) -> Outcome<()> {
 
 /// Everybody's permit for their own account.
 pub fn own_account(actor: &Actor) -> Permit<OwnAccount> {
-    Permit { by: actor.user_id, on_behalf_of: None, action: PhantomData }
+    Permit { by: actor.user_id, on_behalf_of: None, by_client: None, action: PhantomData }
 }
 
 /// A permit for what happens because its time has come, where nobody acts.
@@ -202,5 +219,5 @@ pub(crate) fn clock<A: Action>() -> Permit<A> {
 
 /// A permit of the service itself, for the demo seed and the command line, where nobody has signed in.
 pub(crate) fn system<A: Action>(by: Uuid) -> Permit<A> {
-    Permit { by, on_behalf_of: None, action: PhantomData }
+    Permit { by, on_behalf_of: None, by_client: None, action: PhantomData }
 }

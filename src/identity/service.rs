@@ -15,13 +15,14 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    model::{Actor, Withheld, check_email, check_password},
+    model::{Actor, AgencyRole, ByKey, SmeRole, Withheld, check_email, check_password},
     policy::Permit,
     second_factor,
     store::{self, Target},
 };
 use crate::{
     app::App,
+    clients::model::Client,
     fault::{BAD_CREDENTIALS, CODE_REQUIRED, FORBIDDEN, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
     http::work::{Work, hex},
     platform::clock::now,
@@ -102,7 +103,29 @@ pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
         is_operator,
         smes,
         agencies,
+        by_key: None,
         withheld,
+    })
+}
+
+/// A program that acts by a secret key: with the roles that its owner gives, in the name of who made it.
+pub async fn by_key(app: &App, client: &Client) -> Outcome<Actor> {
+    let user = store::user_by_id(app.database.reader(), client.created_by).await?.ok_or_else(|| Fault::new(&UNAUTHENTICATED))?;
+    let (smes, agencies) = match client.owner {
+        Target::Sme(sme) => (vec![(sme, SmeRole::Staff)], Vec::new()),
+        Target::Agency(agency) => (Vec::new(), vec![(agency, AgencyRole::Officer)]),
+    };
+    Ok(Actor {
+        user_id: user.id,
+        session_id: Uuid::nil(),
+        email: user.email,
+        display_name: user.display_name,
+        locale: if user.locale == "en" { Language::En } else { Language::Id },
+        is_operator: false,
+        smes,
+        agencies,
+        by_key: Some(ByKey { client: client.id, scopes: client.scopes.clone() }),
+        withheld: Withheld::default(),
     })
 }
 

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, IntoActiveModel, entity::prelude::*};
 use uuid::Uuid;
 
-use super::model::{AgencyRole, SmeRole};
+use super::{
+    model::{AgencyRole, SmeRole},
+    policy::Scope,
+};
 use crate::{
     fault::Outcome,
     platform::{clock::now, database::sql},
@@ -36,6 +39,10 @@ pub mod user {
 /// Adds a user; the e-mail must be new.
 pub async fn insert_user(connection: &impl ConnectionTrait, user: user::Model) -> Outcome<Uuid> {
     Ok(user.into_active_model().insert(connection).await?.id)
+}
+
+pub async fn user_by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<user::Model>> {
+    Ok(user::Entity::find_by_id(id).one(connection).await?)
 }
 
 pub async fn user_by_email(connection: &impl ConnectionTrait, email: &str) -> Outcome<Option<user::Model>> {
@@ -183,8 +190,37 @@ pub enum Target {
 }
 
 impl Target {
-    /// As the two columns of `invitations`.
-    fn columns(self) -> (Option<Uuid>, Option<Uuid>) {
+    /// From two columns, one of which is set.
+    pub fn of(sme: Option<Uuid>, agency: Option<Uuid>) -> Self {
+        sme.map_or_else(|| Self::Agency(agency.unwrap_or_default()), Self::Sme)
+    }
+
+    /// The column that holds it.
+    pub fn column(self) -> (&'static str, Uuid) {
+        match self {
+            Self::Sme(id) => ("sme_id", id),
+            Self::Agency(id) => ("agency_id", id),
+        }
+    }
+
+    /// Itself alone: what an SME owns is not its agencies' to act on.
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::Sme(id) => Scope { sme: Some(id), agencies: Vec::new() },
+            Self::Agency(id) => Scope::agency(id),
+        }
+    }
+
+    /// The table of its members.
+    fn members(self) -> &'static str {
+        match self {
+            Self::Sme(_) => "sme_memberships",
+            Self::Agency(_) => "agency_members",
+        }
+    }
+
+    /// As the two columns that hold one.
+    pub fn columns(self) -> (Option<Uuid>, Option<Uuid>) {
         match self {
             Self::Sme(id) => (Some(id), None),
             Self::Agency(id) => (None, Some(id)),
@@ -227,10 +263,7 @@ const INVITATION: &str =
 
 /// Open invitations of a target, newest first.
 pub async fn invitations(connection: &impl ConnectionTrait, target: Target) -> Outcome<Vec<InvitationRow>> {
-    let (column, id) = match target {
-        Target::Sme(id) => ("sme_id", id),
-        Target::Agency(id) => ("agency_id", id),
-    };
+    let (column, id) = target.column();
     let text = format!("{INVITATION} {column} = ? and expires_at > ? order by id desc limit 200");
     let rows = connection.query_all_raw(sql(connection, &text, [id.into(), now().into()])).await?;
     Ok(rows.iter().map(|row| InvitationRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
@@ -256,11 +289,9 @@ pub async fn close_invitation(connection: &impl ConnectionTrait, id: Uuid, accep
 
 /// Makes a user a member of an SME or of an agency's staff.
 pub async fn add_member(connection: &impl ConnectionTrait, target: Target, user: Uuid, role: &str) -> Outcome<()> {
-    let (text, id) = match target {
-        Target::Sme(id) => ("insert into sme_memberships (sme_id, user_id, role, created_at) values (?, ?, ?, ?)", id),
-        Target::Agency(id) => ("insert into agency_members (agency_id, user_id, role, created_at) values (?, ?, ?, ?)", id),
-    };
-    connection.execute_raw(sql(connection, text, [id.into(), user.into(), role.into(), now().into()])).await?;
+    let (table, (column, id)) = (target.members(), target.column());
+    let text = format!("insert into {table} ({column}, user_id, role, created_at) values (?, ?, ?, ?)");
+    connection.execute_raw(sql(connection, &text, [id.into(), user.into(), role.into(), now().into()])).await?;
     Ok(())
 }
 
@@ -273,10 +304,7 @@ pub struct MemberRow {
 }
 
 pub async fn members(connection: &impl ConnectionTrait, target: Target) -> Outcome<Vec<MemberRow>> {
-    let (table, column, id) = match target {
-        Target::Sme(id) => ("sme_memberships", "sme_id", id),
-        Target::Agency(id) => ("agency_members", "agency_id", id),
-    };
+    let (table, (column, id)) = (target.members(), target.column());
     let text = format!(
         "select u.id as user_id, u.display_name, u.email, m.role from {table} m join users u on u.id = m.user_id \
          where m.{column} = ? order by u.id, m.role limit 500"
@@ -287,11 +315,9 @@ pub async fn members(connection: &impl ConnectionTrait, target: Target) -> Outco
 
 /// True where there was such a membership. The database keeps the last owner.
 pub async fn remove_member(connection: &impl ConnectionTrait, target: Target, user: Uuid) -> Outcome<bool> {
-    let (text, id) = match target {
-        Target::Sme(id) => ("delete from sme_memberships where sme_id = ? and user_id = ?", id),
-        Target::Agency(id) => ("delete from agency_members where agency_id = ? and user_id = ?", id),
-    };
-    Ok(connection.execute_raw(sql(connection, text, [id.into(), user.into()])).await?.rows_affected() > 0)
+    let (table, (column, id)) = (target.members(), target.column());
+    let text = format!("delete from {table} where {column} = ? and user_id = ?");
+    Ok(connection.execute_raw(sql(connection, &text, [id.into(), user.into()])).await?.rows_affected() > 0)
 }
 
 #[derive(FromQueryResult)]

@@ -25,7 +25,7 @@ use crate::{
     app::App,
     fault::{Fault, MALFORMED, Outcome, say},
     http::{
-        Body, Member, Reply, Tag, Write,
+        Body, Caller, Reply, Tag, Write,
         reply::{Accepted, Created, NoContent},
     },
     identity::policy::{self, EditProduct, ReadSme},
@@ -95,20 +95,20 @@ impl MediaApi {
     async fn upload(
         &self,
         app: Data<&App>,
-        member: Member,
+        caller: Caller,
         write: Write,
         /// Whose photo; asked before the first byte, so that nobody uploads in vain.
         sme_id: Query<Uuid>,
         form: PhotoForm,
     ) -> poem::Result<Accepted<Photo>> {
-        let permit = policy::permit::<EditProduct>(&member, &sme::store::scope(app.database.reader(), *sme_id).await?)?;
+        let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(app.database.reader(), *sme_id).await?)?;
         let _slot = slot(&app).await?;
         let spooled = spool_form(&app, form.0).await?;
         let mime = service::check(spooled.file.path()).await?;
         let received =
             Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: *sme_id, request_id: write.request_id() };
         let stored = service::put(&app, &received).await?;
-        let work = write.begin(member.user_id, format!("{} {}", received.sme, received.sha256).as_bytes()).await?;
+        let work = write.begin(caller.user_id, format!("{} {}", received.sme, received.sha256).as_bytes()).await?;
         let photo = service::record(&work, &permit, &received, &stored, mime).await?;
         let location = format!("/v1/media/{}", photo.id);
         work.finish(Accepted::new(&photo).location(location)).await
@@ -119,10 +119,10 @@ impl MediaApi {
     /// Send the file to `url` as said, then complete the upload. Kinds of image that are not taken are refused here, before a
     /// byte is sent.
     #[oai(path = "/v1/uploads", method = "post", operation_id = "begin_upload")]
-    async fn begin_upload(&self, request: &Request, member: Member, write: Write, body: Body<NewUpload>) -> poem::Result<Created<Upload>> {
+    async fn begin_upload(&self, request: &Request, caller: Caller, write: Write, body: Body<NewUpload>) -> poem::Result<Created<Upload>> {
         let new = body.read()?;
-        let work = write.begin(member.user_id, body.bytes()).await?;
-        let permit = policy::permit::<EditProduct>(&member, &sme::store::scope(work.db(), new.sme_id).await?)?;
+        let work = write.begin(caller.user_id, body.bytes()).await?;
+        let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
         let upload = uploads::begin(&work, &permit, new, request.header(header::HOST)).await?;
         work.finish(Created::new(&upload)).await
     }
@@ -132,10 +132,10 @@ impl MediaApi {
     /// Checks length and SHA-256 of what the bucket received. From here on it is a photo like any other; repeated, it answers
     /// that photo.
     #[oai(path = "/v1/uploads/:upload_id/complete", method = "post", operation_id = "complete_upload")]
-    async fn complete_upload(&self, app: Data<&App>, member: Member, write: Write, upload_id: Path<Uuid>) -> poem::Result<Accepted<Photo>> {
+    async fn complete_upload(&self, app: Data<&App>, caller: Caller, write: Write, upload_id: Path<Uuid>) -> poem::Result<Accepted<Photo>> {
         let reader = app.database.reader();
         let upload = store::upload(reader, *upload_id).await?;
-        let permit = policy::permit::<EditProduct>(&member, &sme::store::scope(reader, upload.sme_id).await?)?;
+        let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(reader, upload.sme_id).await?)?;
         if let Some(photo) = upload.media_id {
             return Ok(Accepted::new(&store::photo(reader, photo).await?).location(format!("/v1/media/{photo}")));
         }
@@ -145,7 +145,7 @@ impl MediaApi {
         let received =
             Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: upload.sme_id, request_id: write.request_id() };
         let stored = service::put(&app, &received).await?;
-        let work = write.begin(member.user_id, upload.id.as_bytes()).await?;
+        let work = write.begin(caller.user_id, upload.id.as_bytes()).await?;
         let photo = uploads::complete(&work, &permit, upload, &received, &stored, mime).await?;
         let location = format!("/v1/media/{}", photo.id);
         work.finish(Accepted::new(&photo).location(location)).await
@@ -153,10 +153,10 @@ impl MediaApi {
 
     /// Read a photo
     #[oai(path = "/v1/media/:media_id", method = "get", operation_id = "get_photo")]
-    async fn get(&self, app: Data<&App>, member: Member, media_id: Path<Uuid>) -> poem::Result<Reply<Photo>> {
+    async fn get(&self, app: Data<&App>, caller: Caller, media_id: Path<Uuid>) -> poem::Result<Reply<Photo>> {
         let reader = app.database.reader();
         let asset = store::by_id(reader, *media_id).await?.ok_or_else(Fault::not_found)?;
-        policy::permit::<ReadSme>(&member, &sme::store::scope(reader, asset.owner_sme_id).await?)?;
+        policy::permit::<ReadSme>(&caller, &sme::store::scope(reader, asset.owner_sme_id).await?)?;
         Ok(Reply::new(&store::photo(reader, *media_id).await?))
     }
 
@@ -164,10 +164,10 @@ impl MediaApi {
     ///
     /// Refused while a product uses it. Its objects leave the bucket a moment later.
     #[oai(path = "/v1/media/:media_id", method = "delete", operation_id = "delete_photo")]
-    async fn delete(&self, member: Member, write: Write, media_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+    async fn delete(&self, caller: Caller, write: Write, media_id: Path<Uuid>) -> poem::Result<NoContent> {
+        let work = write.begin(caller.user_id, &[]).await?;
         let asset = store::by_id(work.db(), *media_id).await?.ok_or_else(Fault::not_found)?;
-        let permit = policy::permit::<EditProduct>(&member, &sme::store::scope(work.db(), asset.owner_sme_id).await?)?;
+        let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), asset.owner_sme_id).await?)?;
         service::delete(&work, &permit, asset).await?;
         work.finish_empty().await
     }

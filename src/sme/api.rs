@@ -20,7 +20,7 @@ use crate::{
     app::App,
     audit::{self, AuditEntry},
     http::{
-        Body, Member, Page, Reply, Tag, Write,
+        Body, Caller, Member, Page, Reply, Tag, Write,
         reply::{Created, page_limit},
     },
     identity::policy::{self, EditSme, ReadAudit, ReadSme, ReviewSme},
@@ -174,9 +174,9 @@ impl SmeApi {
 
     /// Read an SME
     #[oai(path = "/v1/smes/:sme_id", method = "get", operation_id = "get_sme")]
-    async fn get(&self, app: Data<&App>, member: Member, sme_id: Path<Uuid>) -> poem::Result<Reply<Sme>> {
+    async fn get(&self, app: Data<&App>, caller: Caller, sme_id: Path<Uuid>) -> poem::Result<Reply<Sme>> {
         let reader = app.database.reader();
-        policy::permit::<ReadSme>(&member, &store::scope(reader, *sme_id).await?)?;
+        policy::permit::<ReadSme>(&caller, &store::scope(reader, *sme_id).await?)?;
         let sme = store::by_id(reader, *sme_id).await?;
         let version = sme.version;
         Ok(Reply::new(&Sme::from(sme)).version(version))

@@ -1,4 +1,4 @@
-//! A public answer: cached under the catalogue version, with ETag, 304 and Cache-Control.
+//! A public answer: with an ETag of the catalogue version, 304 and Cache-Control, and kept for everybody (see `http::answers`).
 
 use std::{future::Future, marker::PhantomData};
 
@@ -16,9 +16,10 @@ use poem_openapi::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    app::{App, CachedAnswer},
+    app::App,
     fault::{Fault, Outcome},
     http::{
+        answers::ForEverybody,
         locale::language_of,
         reply::{File, FileKind},
         work::hex,
@@ -62,30 +63,15 @@ impl Visit {
         if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
     }
 
-    /// Answers from what the client has, from the cache, or by `make`, in this order.
+    /// Answers from what the client has, or by `make`.
     pub async fn answer<T, F>(self, make: impl FnOnce(App) -> F) -> Outcome<Public<T>>
     where
-        F: Future<Output = Outcome<CachedAnswer>>,
+        F: Future<Output = Outcome<Rendered>>,
     {
-        // The version is read first: a change that commits while `make` runs belongs to the next version.
-        let key = self.key();
-        let (etag, is_known) = self.etag(&key);
-        let mut public = Public { answer: None, etag, language: self.tag(), shape: PhantomData };
-        if is_known {
-            metrics::cache("not_modified");
-            return Ok(public);
-        }
-        let answer = if let Some(answer) = self.app.cache.get(&key).await {
-            metrics::cache("hit");
-            answer
-        } else {
-            metrics::cache("miss");
-            let answer = make(self.app.clone()).await?;
-            self.app.cache.insert(key, answer.clone()).await;
-            answer
-        };
-        public.answer = Some(answer);
-        Ok(public)
+        let (etag, is_known) = self.etag();
+        metrics::cache(if is_known { "not_modified" } else { "miss" });
+        let answer = if is_known { None } else { Some(make(self.app.clone()).await?) };
+        Ok(Public { answer, etag, language: self.tag(), shape: PhantomData })
     }
 }
 
@@ -95,22 +81,18 @@ impl Visit {
     where
         S: Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
     {
-        let (etag, is_known) = self.etag(&self.key());
+        let (etag, is_known) = self.etag();
         let body = (!is_known).then(|| Body::from_bytes_stream(make(self.app.clone(), self.tag())));
         Feed { body, etag, language: self.tag(), kind: PhantomData }
     }
 
-    /// The ETag of an answer with this key, and whether the client has it.
-    fn etag(&self, key: &str) -> (String, bool) {
-        let etag = format!("\"{}\"", &hex(&Sha256::digest(key.as_bytes()))[..24]);
+    /// The ETag of this address in this language and catalogue version, and whether the client has it.
+    fn etag(&self) -> (String, bool) {
+        let key = format!("{} {} {}", self.app.catalogue_version(), self.tag(), self.address);
+        let etag = format!("\"{}\"", hex(&Sha256::digest(key.as_bytes())[..12]));
         let known = self.if_none_match.as_deref().unwrap_or_default();
         let is_known = known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
         (etag, is_known)
-    }
-
-    /// This address in this language and catalogue version.
-    fn key(&self) -> String {
-        format!("{} {} {}", self.app.catalogue_version(), self.tag(), self.address)
     }
 }
 
@@ -151,14 +133,20 @@ fn public_headers(response: &mut Response, language: &'static str, etag: String)
     }
 }
 
+/// A body, and the address of the next page.
+pub struct Rendered {
+    pub json: String,
+    pub next: Option<String>,
+}
+
 /// A body without a next page.
-pub fn whole(json: String) -> CachedAnswer {
-    CachedAnswer { json: json.into(), next: None }
+pub fn whole(json: String) -> Rendered {
+    Rendered { json, next: None }
 }
 
 /// 200 with a body of shape `T`, or 304.
 pub struct Public<T> {
-    answer: Option<CachedAnswer>,
+    answer: Option<Rendered>,
     etag: String,
     language: &'static str,
     shape: PhantomData<fn() -> T>,
@@ -166,12 +154,14 @@ pub struct Public<T> {
 
 impl<T: Send> IntoResponse for Public<T> {
     fn into_response(self) -> Response {
-        let mut response = match &self.answer {
+        let (json, next) = self.answer.map_or((None, None), |answer| (Some(answer.json), answer.next));
+        let mut response = match json {
             None => StatusCode::NOT_MODIFIED.into_response(),
-            Some(answer) => Response::builder().content_type("application/json").body(answer.json.clone()),
+            Some(json) => Response::builder().content_type("application/json").body(json),
         };
         public_headers(&mut response, self.language, self.etag);
-        if let Some(next) = self.answer.and_then(|answer| answer.next)
+        response.set_data(ForEverybody);
+        if let Some(next) = next
             && let Ok(link) = HeaderValue::try_from(format!("<{next}>; rel=\"next\""))
         {
             response.headers_mut().insert(header::LINK, link);
@@ -191,10 +181,10 @@ impl<K> PublicFile<K> {
 
 impl<K: FileKind> IntoResponse for PublicFile<K> {
     fn into_response(self) -> Response {
-        let file = self.0.answer.as_ref().map(|answer| File::<K>::inline(answer.json.clone()).into_response());
+        let is_file = self.0.answer.is_some();
         let mut response = self.0.into_response();
-        if let Some(file) = file {
-            for (name, value) in file.headers() {
+        if is_file {
+            for (name, value) in File::<K>::inline("").into_response().headers() {
                 response.headers_mut().insert(name, value.clone());
             }
         }

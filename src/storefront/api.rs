@@ -14,7 +14,7 @@ use poem_openapi::{
 use uuid::Uuid;
 
 use super::{
-    answer::{Feed, Public, PublicFile, Visit, whole},
+    answer::{Feed, Public, PublicFile, Rendered, Visit, whole},
     browse, feeds,
     model::{
         Card, CategoryNode, Changes, Completion, Contact, ExhibitionRef, ItemPlace, ProductList, ProductPage, PublicBooth, PublicExhibition,
@@ -28,7 +28,7 @@ use super::{
     syndication,
 };
 use crate::{
-    app::{App, CachedAnswer},
+    app::App,
     catalogue::model::Origin,
     exhibitions::{
         self,
@@ -438,7 +438,7 @@ fn page_address(app: &App, exhibition: &ExhibitionRow) -> String {
     format!("{}/v1/storefront/exhibitions/{}", app.config.public_url(), exhibition.slug)
 }
 
-async fn product_page(reader: &impl sea_orm::ConnectionTrait, found: store::ListedDetail, language: Language) -> Outcome<CachedAnswer> {
+async fn product_page(reader: &impl sea_orm::ConnectionTrait, found: store::ListedDetail, language: Language) -> Outcome<Rendered> {
     let shown = store::shown_at(reader, found.product_id).await?.into_iter();
     let exhibitions: Vec<ExhibitionRef> =
         shown.map(|row| ExhibitionRef { title: row.title.in_language(language).to_owned(), slug: row.slug }).collect();

@@ -1,10 +1,6 @@
 //! Lists of products: search, filters, facets, suggestions, and the log of changes.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write,
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write, sync::Arc};
 
 use chrono::NaiveDate;
 use poem_openapi::types::ToJSON;
@@ -14,8 +10,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    answer::whole,
-    model::{Card, Change, ChangeKind, Changes, ChangesPage, Completion, CompletionKind, Highlight, ProductPageInfo, Sort},
+    answer::{Rendered, whole},
+    model::{Change, ChangeKind, Changes, ChangesPage, Completion, CompletionKind, Highlight, ProductPageInfo, Sort},
     search::{
         facets::{Facet, FacetValue, Filters, Surroundings, origin_label, price_label},
         index::{Found, Hits, Index, Position},
@@ -25,7 +21,7 @@ use super::{
     store,
 };
 use crate::{
-    app::{App, CachedAnswer},
+    app::App,
     catalogue::model::Origin,
     exhibitions::onsite::model::today,
     fault::{Fault, INVALID_PARAMETER, Outcome, say},
@@ -81,7 +77,7 @@ pub fn facets(names: &str) -> Outcome<Vec<Facet>> {
 }
 
 /// A page of products: the index says which, one statement reads their cards.
-pub async fn list(app: &App, listing: &Listing) -> Outcome<CachedAnswer> {
+pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
     let filter = listing.filter();
     let went_on: Option<Position> = listing.cursor.as_deref().map(|text| cursor::open(&app.cursor_secret, &filter, text)).transpose()?;
     let needs_around = !listing.filters.exhibitions.is_empty() || !listing.facets.is_empty();
@@ -99,18 +95,17 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<CachedAnswer> {
         Asked { total: found.count(), hits, facets, ways: found.ways }
     });
     let Asked { total, hits, facets, ways } = answer.await?;
-    let mut cards: HashMap<Uuid, String> = cards(app, &hits.ids, listing.language).await?;
+    let cards = app.catalogue.cards(app, &hits.products, listing.language).await?;
     let next = hits.more.map(|position| cursor::seal(&app.cursor_secret, &filter, &position)).transpose()?;
     let mut json = String::from("{\"data\":[");
-    // What has left between the index and the statement is left out.
-    for (number, card) in hits.ids.iter().filter_map(|id| cards.remove(id)).enumerate() {
+    for (number, (_, card)) in cards.iter().enumerate() {
         if number > 0 {
             json.push(',');
         }
         if listing.words.is_empty() {
-            json.push_str(&card);
+            json.push_str(card);
         } else {
-            let shown: Card = serde_json::from_str(&card).map_err(Fault::internal)?;
+            let shown: Shown = serde_json::from_str(card).map_err(Fault::internal)?;
             let mark = |text: &str| highlight(text, &listing.words, &ways, listing.language);
             let highlight = Highlight { title: mark(&shown.title), summary: mark(&shown.summary) };
             let _ = write!(json, "{},\"highlight\":{}}}", card.strip_suffix('}').unwrap_or_default(), highlight.to_json_string());
@@ -123,7 +118,16 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<CachedAnswer> {
     }
     json.push('}');
     let join = if listing.address.contains('?') { '&' } else { '?' };
-    Ok(CachedAnswer { json: json.into(), next: next.map(|next| format!("{}{join}cursor={next}", listing.address).into()) })
+    Ok(Rendered { json, next: next.map(|next| format!("{}{join}cursor={next}", listing.address)) })
+}
+
+/// The parts of a card in which what was found is marked.
+#[derive(Deserialize)]
+struct Shown<'a> {
+    #[serde(borrow)]
+    title: Cow<'a, str>,
+    #[serde(borrow)]
+    summary: Cow<'a, str>,
 }
 
 /// What the index answered.
@@ -156,11 +160,6 @@ fn facet_values(index: &Index, found: &Found, facet: Facet, around: &Surrounding
     values.map(|(value, count)| FacetValue { label: label(&value), value, count: count as i64 }).collect()
 }
 
-async fn cards(app: &App, ids: &[Uuid], language: Language) -> Outcome<HashMap<Uuid, String>> {
-    let rows = store::cards(app.database.reader(), ids, language.tag()).await?;
-    Ok(rows.into_iter().map(|row| (row.product_id, row.card)).collect())
-}
-
 /// What may be meant by what is typed so far: completed words, categories, SMEs, products.
 pub async fn suggest(app: &App, typed: &str, limit: u32, language: Language) -> Outcome<Vec<Completion>> {
     let wanted = parse(typed);
@@ -174,9 +173,9 @@ pub async fn suggest(app: &App, typed: &str, limit: u32, language: Language) -> 
         let completions = index.completions(&last.written, &before, 3);
         let found = index.find(&wanted, &none, &around, None, today);
         let hits = index.page(&found, Sort::Relevance, None, limit as usize);
-        (completions, index.brands_beginning(&last.written, 2), hits.ids, found.ways)
+        (completions, index.brands_beginning(&last.written, 2), hits.products, found.ways)
     });
-    let (completions, brands, ids, ways) = answer.await?;
+    let (completions, brands, products, ways) = answer.await?;
     let beginning = typed[..last.at.start].to_owned();
     let mark = |text: &str| highlight(text, &wanted, &ways, language).unwrap_or_else(|| escaped(text));
     let mut suggestions: Vec<Completion> = Vec::new();
@@ -195,12 +194,10 @@ pub async fn suggest(app: &App, typed: &str, limit: u32, language: Language) -> 
         let address = Some(format!("/v1/storefront/smes/{handle}"));
         suggestions.push(Completion { kind: CompletionKind::Sme, highlight: mark(&brand), text: brand, address });
     }
-    let mut cards = cards(app, &ids, language).await?;
-    for id in ids {
-        let Some(card) = cards.remove(&id) else { continue };
-        let card: Card = serde_json::from_str(&card).map_err(Fault::internal)?;
+    for (id, card) in app.catalogue.cards(app, &products, language).await? {
+        let shown: Shown = serde_json::from_str(&card).map_err(Fault::internal)?;
         let address = Some(format!("/v1/storefront/products/{id}"));
-        suggestions.push(Completion { kind: CompletionKind::Product, highlight: mark(&card.title), text: card.title, address });
+        suggestions.push(Completion { kind: CompletionKind::Product, highlight: mark(&shown.title), text: shown.title.into_owned(), address });
     }
     suggestions.truncate(limit as usize);
     Ok(suggestions)
@@ -214,7 +211,7 @@ struct Followed(i64, Uuid);
 const CHANGES: &str = "changes";
 
 /// The log of changes after a cursor; from the beginning, everything that is listed.
-pub async fn changes(app: &App, after: Option<&str>, limit: u32, language: Language) -> Outcome<CachedAnswer> {
+pub async fn changes(app: &App, after: Option<&str>, limit: u32, language: Language) -> Outcome<Rendered> {
     let Followed(version, product) = match after {
         Some(text) => cursor::open(&app.cursor_secret, CHANGES, text)?,
         None => Followed(0, Uuid::nil()),

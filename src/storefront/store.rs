@@ -1,5 +1,7 @@
 //! SQL of the read model.
 
+use std::{collections::HashMap, sync::Arc};
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
@@ -96,19 +98,20 @@ pub async fn unlist(connection: &impl ConnectionTrait, product: Uuid) -> Outcome
 }
 
 #[derive(FromQueryResult)]
-pub struct ListedCard {
-    pub product_id: Uuid,
-    pub card: String,
+struct ListedCard {
+    product_id: Uuid,
+    card: String,
 }
 
 /// Cards of these products, as far as they are listed, in no order. `language` is `id` or `en`.
-pub async fn cards(connection: &impl ConnectionTrait, products: &[Uuid], language: &str) -> Outcome<Vec<ListedCard>> {
+pub async fn cards(connection: &impl ConnectionTrait, products: &[Uuid], language: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
     if products.is_empty() {
-        return Ok(Vec::new());
+        return Ok(HashMap::new());
     }
     let text =
         format!("select product_id, card_{language} as card from storefront_products where listed = 1 and product_id in ({})", marks(products.len()));
-    select(connection, &text, products.iter().map(|id| (*id).into())).await
+    let rows: Vec<ListedCard> = select(connection, &text, products.iter().map(|id| (*id).into())).await?;
+    Ok(rows.into_iter().map(|row| (row.product_id, row.card.into())).collect())
 }
 
 /// Some products that a version listed which kept bare words.

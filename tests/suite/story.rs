@@ -127,25 +127,25 @@ on_both! {
         assert_eq!(world.public().get("/v1/storefront/products").await.text("/data/0/price/value"), "27000.00");
     }
 
-    async fn a_public_list_takes_one_statement_a_detail_two_and_a_repetition_none(world: World) {
+    async fn a_public_list_takes_one_statement_at_most_a_detail_three_and_a_repetition_none(world: World) {
         let town = world.town().await;
         let buyer = world.public();
         for title in ["Dodol satu", "Dodol dua", "Dodol tiga"] {
             town.published(title).await;
         }
-        // The watcher of the catalogue version asks once a second; three tries leave it no chance to disturb all.
+        // Watchers ask every now and then; three tries leave them no chance to disturb all.
         let count = async |path: String| {
             let mut fewest = u64::MAX;
             for _ in 0..3 {
-                world.app.cache.invalidate_all();
-                world.app.cache.run_pending_tasks().await;
+                world.app.answers.invalidate_all();
+                world.app.answers.run_pending_tasks().await;
                 let before = world.app.database.statements();
                 buyer.get(&path).await.expect(200);
                 fewest = fewest.min(world.app.database.statements() - before);
             }
             fewest
         };
-        assert_eq!(count("/v1/storefront/products?q=dodol&category=makanan&sort=price".into()).await, 1);
+        assert!(count("/v1/storefront/products?q=dodol&category=makanan&sort=price".into()).await <= 1);
         let id = buyer.get("/v1/storefront/products").await.text("/data/0/id");
         assert!(count(format!("/v1/storefront/products/{id}")).await <= 3);
         assert!(count("/v1/storefront/categories".into()).await <= 1);

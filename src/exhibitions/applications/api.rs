@@ -30,10 +30,13 @@ use crate::{
     },
     fault::Outcome,
     http::{
-        Body, Member, Page, Reply, Tag, Work, Write,
+        Body, Caller, Member, Page, Reply, Tag, Work, Write,
         reply::{Created, page_limit},
     },
-    identity::policy::{self, Action, Apply, Decide, EditApplication, Permit, ReadApplication, ReadDocuments, ReadExhibition, ReadSme, Scope},
+    identity::{
+        Actor,
+        policy::{self, Action, Apply, Decide, EditApplication, Permit, ReadApplication, ReadDocuments, ReadExhibition, ReadSme, Scope},
+    },
     sme,
     values::Localized,
 };
@@ -246,11 +249,11 @@ struct Begun<A> {
     application: Model,
 }
 
-async fn begin<A: Action>(member: &Member, write: &Write, ids: (Uuid, Uuid), body: &[u8]) -> poem::Result<Begun<A>> {
-    let work = write.begin(member.user_id, body).await?;
+async fn begin<A: Action>(actor: &Actor, write: &Write, ids: (Uuid, Uuid), body: &[u8]) -> poem::Result<Begun<A>> {
+    let work = write.begin(actor.user_id, body).await?;
     let exhibition = exhibitions::store::by_id(work.db(), ids.0).await?;
     let application = store::by_id(work.db(), ids.0, ids.1).await?;
-    let permit = policy::permit::<A>(member, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
+    let permit = policy::permit::<A>(actor, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
     Ok(Begun { work, permit, exhibition, application })
 }
 
@@ -260,8 +263,8 @@ async fn finish(work: Work, exhibition: &Exhibition, id: Uuid) -> poem::Result<R
     work.finish(Reply::new(&Application::of(row, &exhibition.time_zone, Sees::Released)).version(version)).await
 }
 
-async fn step(member: &Member, write: &Write, ids: (Uuid, Uuid), event: ApplicationEvent) -> poem::Result<Reply<Application>> {
-    let Begun { work, permit, exhibition, application } = begin::<Apply>(member, write, ids, &[]).await?;
+async fn step(actor: &Actor, write: &Write, ids: (Uuid, Uuid), event: ApplicationEvent) -> poem::Result<Reply<Application>> {
+    let Begun { work, permit, exhibition, application } = begin::<Apply>(actor, write, ids, &[]).await?;
     service::step(&work, &permit, &exhibition, application.id, event).await?;
     finish(work, &exhibition, application.id).await
 }
@@ -274,10 +277,10 @@ pub struct Deciding {
     pub call: calls::entity::Model,
 }
 
-pub async fn deciding(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Deciding> {
-    let work = write.begin(member.user_id, body).await?;
+pub async fn deciding(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Deciding> {
+    let work = write.begin(actor.user_id, body).await?;
     let exhibition = exhibitions::store::by_id(work.db(), id).await?;
-    let permit = exhibitions::api::visible::<Decide>(member, &exhibition)?;
+    let permit = exhibitions::api::visible::<Decide>(actor, &exhibition)?;
     let call = calls::lock(work.db(), id).await?;
     write.if_match(call.decisions_version - 1)?;
     Ok(Deciding { work, permit, exhibition, call })
@@ -341,7 +344,7 @@ impl ApplicationsApi {
     async fn list(
         &self,
         app: Data<&App>,
-        member: Member,
+        caller: Caller,
         exhibition_id: Path<Uuid>,
         status: Query<Option<ApplicationStatus>>,
         limit: Query<Option<u32>>,
@@ -349,9 +352,9 @@ impl ApplicationsApi {
     ) -> poem::Result<Reply<Page<Application>>> {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
-        exhibitions::api::visible::<ReadExhibition>(&member, &exhibition)?;
-        review::service::check_not_blind(reader, &member, &exhibition).await?;
-        let sees = sees(&member, &exhibition);
+        exhibitions::api::visible::<ReadExhibition>(&caller, &exhibition)?;
+        review::service::check_not_blind(reader, &caller, &exhibition).await?;
+        let sees = sees(&caller, &exhibition);
         let limit = page_limit(limit.0);
         let rows = store::list(reader, exhibition.id, status.0, cursor.0, i64::from(limit) + 1).await?;
         let rows = rows.into_iter().map(|row| Application::of(row, &exhibition.time_zone, sees)).collect();
@@ -360,14 +363,14 @@ impl ApplicationsApi {
 
     /// Read an application
     #[oai(path = "/v1/exhibitions/:exhibition_id/applications/:application_id", method = "get", operation_id = "get_application")]
-    async fn get(&self, app: Data<&App>, member: Member, exhibition_id: Path<Uuid>, application_id: Path<Uuid>) -> poem::Result<Reply<Application>> {
+    async fn get(&self, app: Data<&App>, caller: Caller, exhibition_id: Path<Uuid>, application_id: Path<Uuid>) -> poem::Result<Reply<Application>> {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         let row = store::named(reader, exhibition.id, *application_id).await?;
-        policy::permit::<ReadApplication>(&member, &Scope::sme_at(exhibition.agency_id, row.application.sme_id))?;
-        review::service::check_not_blind(reader, &member, &exhibition).await?;
+        policy::permit::<ReadApplication>(&caller, &Scope::sme_at(exhibition.agency_id, row.application.sme_id))?;
+        review::service::check_not_blind(reader, &caller, &exhibition).await?;
         let version = row.application.version;
-        Ok(Reply::new(&Application::of(row, &exhibition.time_zone, sees(&member, &exhibition))).version(version))
+        Ok(Reply::new(&Application::of(row, &exhibition.time_zone, sees(&caller, &exhibition))).version(version))
     }
 
     /// Edit an application
@@ -410,7 +413,7 @@ impl ApplicationsApi {
     async fn readiness(
         &self,
         app: Data<&App>,
-        member: Member,
+        caller: Caller,
         exhibition_id: Path<Uuid>,
         application_id: Path<Uuid>,
     ) -> poem::Result<Reply<ApplicationReadiness>> {
@@ -418,10 +421,10 @@ impl ApplicationsApi {
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
         let application = store::by_id(reader, exhibition.id, *application_id).await?;
         let scope = Scope::sme_at(exhibition.agency_id, application.sme_id);
-        policy::permit::<ReadApplication>(&member, &scope)?;
-        review::service::check_not_blind(reader, &member, &exhibition).await?;
+        policy::permit::<ReadApplication>(&caller, &scope)?;
+        review::service::check_not_blind(reader, &caller, &exhibition).await?;
         let mut checks = service::readiness(reader, &exhibition, application.id).await?;
-        if policy::permit::<ReadDocuments>(&member, &scope).is_err() {
+        if policy::permit::<ReadDocuments>(&caller, &scope).is_err() {
             checks = checks.into_iter().map(RequirementCheck::met_or_not).collect();
         }
         let readiness = ApplicationReadiness {
@@ -564,6 +567,6 @@ impl ApplicationsApi {
 }
 
 /// Only who decides sees what is not released.
-fn sees(member: &Member, exhibition: &Exhibition) -> Sees {
-    if exhibitions::api::visible::<Decide>(member, exhibition).is_ok() { Sees::All } else { Sees::Released }
+fn sees(actor: &Actor, exhibition: &Exhibition) -> Sees {
+    if exhibitions::api::visible::<Decide>(actor, exhibition).is_ok() { Sees::All } else { Sees::Released }
 }

@@ -27,7 +27,7 @@ use crate::{
     },
     fault::Fault,
     http::{
-        Body, Member, Page, Reply, Tag, Write,
+        Body, Caller, Member, Page, Reply, Tag, Write,
         reply::{Created, NoContent},
     },
     identity::policy::{self, Acknowledge, CheckIn, ReadSme, ReportSales, Scope},
@@ -353,17 +353,17 @@ impl OnsiteApi {
     #[oai(path = "/v1/exhibitions/:exhibition_id/reports/:application_id/:day", method = "put", operation_id = "report_sales")]
     async fn report(
         &self,
-        member: Member,
+        caller: Caller,
         write: Write,
         exhibition_id: Path<Uuid>,
         application_id: Path<Uuid>,
         day: Path<NaiveDate>,
         body: Body<SalesReport>,
     ) -> poem::Result<Reply<DayReport>> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(caller.user_id, body.bytes()).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let application = applications::store::by_id(work.db(), exhibition.id, *application_id).await?;
-        let permit = policy::permit::<ReportSales>(&member, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
+        let permit = policy::permit::<ReportSales>(&caller, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
         let new = body.read()?;
         let new = NewReport {
             sales: new.sales,
@@ -373,9 +373,9 @@ impl OnsiteApi {
             orders: new.orders,
             note: new.note,
         };
-        let is_own = member.smes.iter().any(|(own, _)| *own == application.sme_id);
+        let is_own = caller.smes.iter().any(|(own, _)| *own == application.sme_id);
         let reporter =
-            if is_own || !exhibitions::review::service::oversees(&member, &exhibition) { Reporter::Exhibitor } else { Reporter::Coordinator };
+            if is_own || !exhibitions::review::service::oversees(&caller, &exhibition) { Reporter::Exhibitor } else { Reporter::Coordinator };
         let earlier = store::report(work.db(), application.id, *day).await?;
         if let Some(earlier) = &earlier {
             write.if_match(earlier.version)?;
@@ -391,18 +391,18 @@ impl OnsiteApi {
     async fn reports(
         &self,
         app: Data<&App>,
-        member: Member,
+        caller: Caller,
         exhibition_id: Path<Uuid>,
         sme_id: Query<Option<Uuid>>,
         day: Query<Option<NaiveDate>>,
     ) -> poem::Result<Reply<Page<DayReport>>> {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
-        let own = sme_id.0.filter(|sme| member.smes.iter().any(|(own, _)| own == sme));
+        let own = sme_id.0.filter(|sme| caller.smes.iter().any(|(own, _)| own == sme));
         if let Some(sme) = own {
-            policy::permit::<ReportSales>(&member, &Scope::sme_at(exhibition.agency_id, sme))?;
+            policy::permit::<ReportSales>(&caller, &Scope::sme_at(exhibition.agency_id, sme))?;
         } else {
-            visible::<policy::ReadResults>(&member, &exhibition)?;
+            visible::<policy::ReadResults>(&caller, &exhibition)?;
         }
         let of = std::slice::from_ref(&exhibition);
         let (expected, reports) = (store::expected(reader, of, None).await?, store::reports(reader, of).await?);

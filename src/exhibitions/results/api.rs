@@ -29,7 +29,7 @@ use crate::{
     },
     fault::Outcome,
     http::{
-        Member, Reply, Tag,
+        Caller, Member, Reply, Tag,
         locale::Locale,
         reply::{Csv, File, Xlsx},
     },
@@ -82,10 +82,10 @@ impl ResultsApi {
     ///
     /// Every total with its coverage: the reports that are there of those that are due.
     #[oai(path = "/v1/exhibitions/:exhibition_id/results", method = "get", operation_id = "get_results")]
-    async fn get(&self, app: Data<&App>, member: Member, locale: Locale, exhibition_id: Path<Uuid>) -> poem::Result<Reply<ExhibitionResults>> {
+    async fn get(&self, app: Data<&App>, caller: Caller, locale: Locale, exhibition_id: Path<Uuid>) -> poem::Result<Reply<ExhibitionResults>> {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
-        visible::<ReadResults>(&member, &exhibition)?;
+        visible::<ReadResults>(&caller, &exhibition)?;
         let mut all = store::others(reader, &exhibition).await?;
         let categories = store::main_categories(reader, exhibition.id).await?;
         all.push(exhibition);
@@ -116,10 +116,10 @@ impl ResultsApi {
     ///
     /// Every day of every exhibitor; without a report the cells stay empty.
     #[oai(path = "/v1/exhibitions/:exhibition_id/results.csv", method = "get", operation_id = "export_results_csv")]
-    async fn csv(&self, app: Data<&App>, member: Member, exhibition_id: Path<Uuid>) -> poem::Result<File<Csv>> {
+    async fn csv(&self, app: Data<&App>, caller: Caller, exhibition_id: Path<Uuid>) -> poem::Result<File<Csv>> {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
-        visible::<ReadResults>(&member, &exhibition)?;
+        visible::<ReadResults>(&caller, &exhibition)?;
         let (expected, reports) = facts(reader, std::slice::from_ref(&exhibition)).await?;
         let rows = day_rows(&expected, &reports, today(&exhibition.time_zone));
         Ok(File::named(daily_csv(&rows)?, format!("{}-results.csv", exhibition.slug)))
@@ -129,10 +129,10 @@ impl ResultsApi {
     ///
     /// Summary, days, exhibitors and every report, in the language of the request.
     #[oai(path = "/v1/exhibitions/:exhibition_id/results.xlsx", method = "get", operation_id = "export_results_xlsx")]
-    async fn xlsx(&self, app: Data<&App>, member: Member, locale: Locale, exhibition_id: Path<Uuid>) -> poem::Result<File<Xlsx>> {
+    async fn xlsx(&self, app: Data<&App>, caller: Caller, locale: Locale, exhibition_id: Path<Uuid>) -> poem::Result<File<Xlsx>> {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
-        visible::<ReadResults>(&member, &exhibition)?;
+        visible::<ReadResults>(&caller, &exhibition)?;
         let categories = store::main_categories(reader, exhibition.id).await?;
         let (expected, reports) = facts(reader, std::slice::from_ref(&exhibition)).await?;
         let today = today(&exhibition.time_zone);

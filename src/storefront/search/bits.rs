@@ -41,6 +41,20 @@ impl Bits {
         }
     }
 
+    /// Keeps those for which `holds`.
+    pub fn retain(&mut self, mut holds: impl FnMut(usize) -> bool) {
+        for (at, block) in self.0.iter_mut().enumerate() {
+            let mut left = *block;
+            while left != 0 {
+                let bit = left.trailing_zeros() as usize;
+                left &= left - 1;
+                if !holds(at * 64 + bit) {
+                    *block &= !(1 << bit);
+                }
+            }
+        }
+    }
+
     pub fn count(&self) -> usize {
         self.0.iter().map(|block| block.count_ones() as usize).sum()
     }
@@ -73,6 +87,9 @@ mod tests {
             both.keep(&bits(&other));
             prop_assert_eq!(both.iter().map(|number| number as u8).collect::<BTreeSet<_>>(), &one & &other);
             prop_assert_eq!(bits(&one).count(), one.len());
+            let mut even = bits(&one);
+            even.retain(|number| number % 2 == 0);
+            prop_assert_eq!(even.count(), one.iter().filter(|number| *number % 2 == 0).count());
         }
     }
 }

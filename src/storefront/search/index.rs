@@ -4,9 +4,10 @@
 //! A product is a document; its number never changes. A product that changes becomes a new document, the old one is dead.
 
 use std::{
+    cell::RefCell,
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, HashMap},
-    ops::Bound,
+    ops::{Bound, RangeInclusive},
 };
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
@@ -19,7 +20,7 @@ use super::{
     entry::Entry,
     facets::{Facet, Filters, PRICE_BANDS, Surroundings},
     query::{Wanted, Way},
-    words::{forms, words},
+    words::{known_forms, words},
 };
 use crate::{
     catalogue::model::Origin,
@@ -73,6 +74,73 @@ struct Term {
     in_names: u32,
 }
 
+/// The terms that answer a word, with how well: per cent.
+type Terms<'a> = Vec<(&'a Term, u32)>;
+
+/// What looking a document up costs, in postings that are read one after another.
+const STEPS: usize = 16;
+
+/// What is known of a document while the words are gone through.
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    /// Of the words before.
+    sum: u32,
+    /// Of the word at hand; 0 where the document does not have it.
+    best: u16,
+    /// How many words it has, in any place and in its name. The top bit of the latter says "this word".
+    have: u8,
+    in_name: u8,
+}
+
+thread_local! {
+    /// A mark a document, all zero between searches: a search costs what it finds, not what there is.
+    static MARKS: RefCell<Vec<Mark>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Mark {
+    /// The word at hand was found here, so well.
+    fn take(&mut self, well: u32, places: u8) {
+        self.best = self.best.max((well * worth(places)) as u16);
+        if places & NAME != 0 {
+            self.in_name |= 1 << 7;
+        }
+    }
+
+    /// Goes on to the next word; whether the document has this one.
+    fn end_word(&mut self) -> bool {
+        let has = self.best > 0;
+        self.have += u8::from(has);
+        self.sum += u32::from(std::mem::take(&mut self.best));
+        self.in_name = (self.in_name & 0x7f) + (self.in_name >> 7);
+        has
+    }
+
+    /// What all is worth, in a name of so many words.
+    fn score(self, name_length: u8) -> u32 {
+        let in_name = u32::from(self.in_name.min(name_length));
+        self.sum + PER_WORD * u32::from(self.have) + 100 * WHOLE_NAME * in_name / u32::from(name_length)
+    }
+}
+
+/// How many of the words a product has to have.
+fn needed(marked: &[(u32, Mark)], words: usize) -> u8 {
+    let mut with = vec![0_usize; words + 1];
+    for (_, mark) in marked {
+        with[usize::from(mark.have)] += 1;
+    }
+    let mut found = 0;
+    let mut needed = words;
+    while needed > words.div_ceil(2) && found + with[needed] < ENOUGH {
+        found += with[needed];
+        needed -= 1;
+    }
+    // Where none has half of them: as many as any has.
+    while needed > 1 && found + with[needed] == 0 {
+        needed -= 1;
+    }
+    needed as u8
+}
+
 /// Names with numbers.
 #[derive(Default)]
 struct Numbered {
@@ -96,10 +164,14 @@ impl Numbered {
 struct Brand {
     name: String,
     folded: String,
+    /// How many of its products are listed.
+    products: u32,
 }
 
 #[derive(Default)]
 pub struct Index {
+    /// Tells documents of this index from those of the one before, which had the same numbers.
+    pub generation: u64,
     by_id: HashMap<Uuid, u32>,
     ids: Vec<Uuid>,
     alive: Bits,
@@ -152,46 +224,94 @@ pub enum Last {
 }
 
 /// How a query was understood, and what it found.
-pub struct Found {
+pub struct Found<'a> {
+    index: &'a Index,
     pub ways: Vec<Way>,
     pub needed: u8,
-    /// By document; empty without words.
-    scores: Vec<u32>,
-    /// Those that have the words, whatever the filters.
-    worded: Bits,
-    filters: Vec<(Facet, Bits)>,
+    /// Those that have the words, whatever the filters; none where nothing was typed.
+    worded: Option<Worded>,
+    filters: Vec<(Facet, Filter)>,
 }
 
-impl Found {
+/// Documents that have the words, with their scores, and as a set.
+struct Worded {
+    scored: Vec<(u32, u32)>,
+    set: Bits,
+}
+
+/// What a filter leaves.
+enum Filter {
+    Set(Bits),
+    /// In minor units. Looked at where it is needed: no set of so many prices is worth keeping.
+    Price(RangeInclusive<i64>),
+}
+
+/// A price filter that leaves fewer than this part of all products is better made a set than looked at on the way.
+const FEW: usize = 16;
+
+impl Found<'_> {
     /// All that answers; for a facet, under the other filters only.
     fn answers(&self, without: Option<Facet>) -> Bits {
-        let mut answers = self.worded.clone();
-        for (facet, set) in &self.filters {
-            if Some(*facet) != without {
-                answers.keep(set);
+        let mut answers = self.worded.as_ref().map_or(&self.index.alive, |worded| &worded.set).clone();
+        for (_, filter) in self.filters.iter().filter(|(facet, _)| Some(*facet) != without) {
+            match filter {
+                Filter::Set(set) => answers.keep(set),
+                Filter::Price(range) => answers.retain(|document| range.contains(&self.index.price[document])),
             }
         }
         answers
     }
 
+    /// Whether one document, which has the words, passes the filters.
+    fn passes(&self, document: u32) -> bool {
+        self.filters.iter().all(|(_, filter)| match filter {
+            Filter::Set(set) => set.contains(document as usize),
+            Filter::Price(range) => range.contains(&self.index.price[document as usize]),
+        })
+    }
+
+    /// How many products answer, where that is known without looking at each.
+    fn known_count(&self) -> Option<usize> {
+        match (&self.worded, self.filters.as_slice()) {
+            (Some(worded), []) => Some(worded.scored.len()),
+            (None, []) => Some(self.index.len()),
+            (None, [(_, Filter::Price(range))]) => {
+                let below = |price: i64| self.index.cheapest.partition_point(|d| self.index.price[*d as usize] < price);
+                Some(below(range.end().saturating_add(1)).saturating_sub(below(*range.start())))
+            }
+            _ => None,
+        }
+    }
+
     /// How many products answer.
     pub fn count(&self) -> usize {
-        self.answers(None).count()
+        self.known_count().unwrap_or_else(|| match &self.worded {
+            Some(worded) => worded.scored.iter().filter(|(document, _)| self.passes(*document)).count(),
+            None => self.answers(None).count(),
+        })
     }
 }
 
-/// A page of products, with where it ended if there are more.
+/// A product as of one change: generation of the index, and number in it.
+pub type Document = (u64, u32);
+
+/// A page of products with their documents, and where it ended if there are more.
 pub struct Hits {
-    pub ids: Vec<Uuid>,
+    pub products: Vec<(Document, Uuid)>,
     pub more: Option<Position>,
 }
 
 impl Index {
+    /// One that holds nothing yet.
+    pub fn of_generation(generation: u64) -> Self {
+        Self { generation, ..Self::default() }
+    }
+
     /// An index of all rows.
-    pub fn fill(&mut self, rows: impl IntoIterator<Item = IndexRow>, analyser: &mut Analyser) {
+    pub fn fill(&mut self, rows: impl IntoIterator<Item = IndexRow>) {
         for row in rows {
             if let Some(listed) = row.listed {
-                self.add(row.product_id, &listed, analyser);
+                self.add(row.product_id, &listed);
             }
         }
     }
@@ -207,10 +327,10 @@ impl Index {
     }
 
     /// Takes up one change.
-    pub fn apply(&mut self, row: IndexRow, analyser: &mut Analyser) {
+    pub fn apply(&mut self, row: IndexRow) {
         self.remove(row.product_id);
         let Some(listed) = row.listed else { return };
-        let document = self.add(row.product_id, &listed, analyser);
+        let document = self.add(row.product_id, &listed);
         let [newest, cheapest, titled] = self.places(document);
         self.newest.insert(newest, document);
         self.cheapest.insert(cheapest, document);
@@ -246,6 +366,7 @@ impl Index {
     fn remove(&mut self, product: Uuid) {
         let Some(document) = self.by_id.remove(&product) else { return };
         self.alive.remove(document as usize);
+        self.brands[self.sme[document as usize] as usize].products -= 1;
         let [newest, cheapest, titled] = self.places(document);
         self.newest.remove(newest);
         self.cheapest.remove(cheapest);
@@ -262,7 +383,7 @@ impl Index {
     }
 
     /// A new document, not in the orders yet.
-    fn add(&mut self, product: Uuid, listed: &Listed, analyser: &mut Analyser) -> u32 {
+    fn add(&mut self, product: Uuid, listed: &Listed) -> u32 {
         let document = self.ids.len() as u32;
         let entry = Entry::from_row(&listed.search_text);
         self.by_id.insert(product, document);
@@ -274,7 +395,8 @@ impl Index {
         self.category.push(self.categories.number(&listed.category_path));
         self.region.push(self.regions.number(&listed.regency_code));
         let sme = self.smes.number(&listed.sme_handle);
-        let brand = Brand { folded: fold(&entry.brand), name: entry.brand.clone() };
+        let products = self.brands.get(sme as usize).map_or(0, |known| known.products) + 1;
+        let brand = Brand { folded: fold(&entry.brand), name: entry.brand.clone(), products };
         match self.brands.get_mut(sme as usize) {
             Some(known) => *known = brand,
             None => self.brands.push(brand),
@@ -291,11 +413,11 @@ impl Index {
                 documents.push(document);
             }
         }
-        self.add_words(document, &entry, analyser);
+        self.add_words(document, &entry);
         document
     }
 
-    fn add_words(&mut self, document: u32, entry: &Entry, analyser: &mut Analyser) {
+    fn add_words(&mut self, document: u32, entry: &Entry) {
         let mut found: BTreeMap<Box<str>, u8> = BTreeMap::new();
         let brand = [Localized { id: entry.brand.clone(), en: None }];
         let mut name_length = 0_usize;
@@ -308,7 +430,7 @@ impl Index {
                         name_length = name_length.max(words.len());
                     }
                     for word in words {
-                        for (at, form) in analyser.forms(&word.written, language).iter().enumerate() {
+                        for (at, form) in known_forms(&word.written, language).iter().enumerate() {
                             let known = found.entry(form.clone()).or_default();
                             // The written form comes first; a name counts once a product for completions.
                             if at == 0 && place == NAME && *known & NAME == 0 {
@@ -327,15 +449,15 @@ impl Index {
     }
 
     /// How a word is looked for, in the first way that finds any product, with the terms that answer it.
-    fn understand(&self, wanted: &Wanted) -> (Way, Vec<(&Term, u32)>) {
+    fn understand(&self, wanted: &Wanted) -> (Way, Terms<'_>) {
         let is_alive = |(term, _): &(&Term, u32)| term.postings.iter().any(|(document, _)| self.alive.contains(*document as usize));
         let mut tried = [Way::Word, Way::Beginning, Way::Slip].into_iter().map(|way| (way, self.terms_for(wanted, way)));
         tried.find(|(_, terms)| terms.iter().any(is_alive)).unwrap_or((Way::Nowhere, Vec::new()))
     }
 
-    /// The terms that answer a word, with how well.
-    fn terms_for(&self, wanted: &Wanted, way: Way) -> Vec<(&Term, u32)> {
-        fn rated<'a>(found: impl Iterator<Item = (impl AsRef<str>, &'a Term)>, wanted: &Wanted, way: Way) -> Vec<(&'a Term, u32)> {
+    /// The terms that answer a word.
+    fn terms_for(&self, wanted: &Wanted, way: Way) -> Terms<'_> {
+        fn rated<'a>(found: impl Iterator<Item = (impl AsRef<str>, &'a Term)>, wanted: &Wanted, way: Way) -> Terms<'a> {
             found.map(|(form, term)| (term, wanted.answered_by(form.as_ref(), way))).filter(|(_, well)| *well > 0).collect()
         }
         let known = |form: &String| self.terms.get_key_value(form.as_str());
@@ -353,75 +475,91 @@ impl Index {
     }
 
     /// What answers the words and the filters. `went_on` is of the page before.
-    pub fn find(&self, wanted: &[Wanted], filters: &Filters, around: &Surroundings, went_on: Option<&Position>, today: NaiveDate) -> Found {
+    pub fn find(&self, wanted: &[Wanted], filters: &Filters, around: &Surroundings, went_on: Option<&Position>, today: NaiveDate) -> Found<'_> {
         let filters = self.filter_sets(filters, around, today);
         if wanted.is_empty() {
-            return Found { ways: Vec::new(), needed: 0, scores: Vec::new(), worded: self.alive.clone(), filters };
+            return Found { index: self, ways: Vec::new(), needed: 0, worded: None, filters };
         }
-        let understood: Vec<(Way, Vec<(&Term, u32)>)> = match went_on {
-            Some(position) => wanted.iter().zip(&position.ways).map(|(wanted, way)| (*way, self.terms_for(wanted, *way))).collect(),
-            None => wanted.iter().map(|wanted| self.understand(wanted)).collect(),
+        let (ways, terms): (Vec<Way>, Vec<Terms>) = match went_on {
+            Some(position) => wanted.iter().zip(&position.ways).map(|(wanted, way)| (*way, self.terms_for(wanted, *way))).unzip(),
+            None => wanted.iter().map(|wanted| self.understand(wanted)).unzip(),
         };
-        let size = self.ids.len();
-        let (mut scores, mut have, mut in_name, mut best) = (vec![0_u32; size], vec![0_u8; size], vec![0_u8; size], vec![0_u16; size]);
-        let mut touched = Vec::new();
-        for (_, terms) in &understood {
-            for (term, well) in terms {
-                for (document, places) in &term.postings {
-                    let document_at = *document as usize;
-                    let worth = (well * worth(*places)) as u16;
-                    if best[document_at] == 0 {
-                        touched.push(document_at);
-                        have[document_at] += 1;
-                    }
-                    if best[document_at] < worth {
-                        best[document_at] = worth;
-                    }
-                    if *places & NAME != 0 && best[document_at] == worth {
-                        in_name[document_at] |= 1 << 7;
+        let all = wanted.len() as u8;
+        let with_all = if went_on.is_none_or(|position| position.needed == all) { self.with_all(&terms) } else { None };
+        let (needed, marked) = match with_all {
+            Some(marked) if went_on.is_some() || marked.len() >= ENOUGH => (all, marked),
+            _ => {
+                let marked = self.with_any(&terms);
+                (went_on.map_or_else(|| needed(&marked, wanted.len()), |position| position.needed), marked)
+            }
+        };
+        let mut worded = Worded { scored: Vec::with_capacity(marked.len()), set: Bits::default() };
+        for (document, mark) in marked.into_iter().filter(|(_, mark)| mark.have >= needed) {
+            worded.set.insert(document as usize);
+            worded.scored.push((document, mark.score(self.name_length[document as usize])));
+        }
+        Found { index: self, ways, needed, worded: Some(worded), filters }
+    }
+
+    /// Documents that have all words, found by the rarest one; `None` where that saves nothing.
+    fn with_all(&self, terms: &[Terms]) -> Option<Vec<(u32, Mark)>> {
+        let size = |terms: &Terms| terms.iter().map(|(term, _)| term.postings.len()).sum::<usize>();
+        let rarest = (0..terms.len()).min_by_key(|number| size(&terms[*number]))?;
+        let others = || terms.iter().enumerate().filter(|(number, _)| *number != rarest).map(|(_, terms)| terms);
+        let to_look_up = size(&terms[rarest]) * others().map(Vec::len).sum::<usize>();
+        if to_look_up * STEPS > others().map(size).sum() {
+            return None;
+        }
+        let mut marked = self.with_any(&terms[rarest..=rarest]);
+        for terms in others() {
+            marked.retain_mut(|(document, mark)| {
+                for (term, well) in terms {
+                    if let Ok(at) = term.postings.binary_search_by_key(document, |(document, _)| *document) {
+                        mark.take(*well, term.postings[at].1);
                     }
                 }
-            }
-            for document in touched.drain(..) {
-                scores[document] += u32::from(best[document]);
-                best[document] = 0;
-                // The top bit says "this word"; below it, words are counted.
-                in_name[document] = (in_name[document] & 0x7f) + (in_name[document] >> 7);
-            }
+                mark.end_word()
+            });
         }
-        for (document, score) in scores.iter_mut().enumerate().filter(|(_, score)| **score > 0) {
-            *score += PER_WORD * u32::from(have[document])
-                + 100 * WHOLE_NAME * u32::from(in_name[document].min(self.name_length[document])) / u32::from(self.name_length[document]);
-        }
-        let needed = went_on.map_or_else(|| self.needed(&have, wanted.len()), |position| position.needed);
-        let mut worded = Bits::of(size, |document| have[document] >= needed);
-        worded.keep(&self.alive);
-        Found { ways: understood.into_iter().map(|(way, _)| way).collect(), needed, scores, worded, filters }
+        Some(marked)
     }
 
-    /// How many of the words a product has to have, of which it has so many.
-    fn needed(&self, have: &[u8], words: usize) -> u8 {
-        let mut with = vec![0_usize; words + 1];
-        self.alive.iter().for_each(|document| with[usize::from(have[document])] += 1);
-        let mut found = 0;
-        let mut needed = words;
-        while needed > words.div_ceil(2) && found + with[needed] < ENOUGH {
-            found += with[needed];
-            needed -= 1;
+    /// Documents that have any of the words.
+    fn with_any(&self, terms: &[Terms]) -> Vec<(u32, Mark)> {
+        let mut marks = MARKS.take();
+        marks.resize(self.ids.len(), Mark::default());
+        let (mut touched, mut of_word) = (Vec::new(), Vec::new());
+        for terms in terms {
+            for (term, well) in terms {
+                for (document, places) in &term.postings {
+                    let mark = &mut marks[*document as usize];
+                    if mark.best == 0 {
+                        of_word.push(*document);
+                    }
+                    mark.take(*well, *places);
+                }
+            }
+            for document in of_word.drain(..) {
+                let mark = &mut marks[document as usize];
+                if mark.have == 0 {
+                    touched.push(document);
+                }
+                mark.end_word();
+            }
         }
-        // Where none has half of them: as many as any has.
-        while needed > 1 && found + with[needed] == 0 {
-            needed -= 1;
-        }
-        needed as u8
+        let mut take = |document: u32| (document, std::mem::take(&mut marks[document as usize]));
+        let marked: Vec<(u32, Mark)> = touched.into_iter().map(&mut take).filter(|(document, _)| self.alive.contains(*document as usize)).collect();
+        // Left as it was taken, all zero, for the next search in this thread.
+        MARKS.set(marks);
+        marked
     }
 
-    fn filter_sets(&self, filters: &Filters, around: &Surroundings, today: NaiveDate) -> Vec<(Facet, Bits)> {
+    fn filter_sets(&self, filters: &Filters, around: &Surroundings, today: NaiveDate) -> Vec<(Facet, Filter)> {
         let size = self.ids.len();
         let mut sets = Vec::new();
         let mut add = |facet, is_asked: bool, set: &dyn Fn() -> Bits| {
             if is_asked {
-                sets.push((facet, set()));
+                sets.push((facet, Filter::Set(set())));
             }
         };
         let numbers =
@@ -437,10 +575,6 @@ impl Index {
         add(Facet::Sme, !filters.smes.is_empty(), &|| {
             let meant = numbers(&self.smes, &|handle| filters.smes.iter().any(|asked| asked == handle));
             Bits::of(size, |document| meant[self.sme[document] as usize])
-        });
-        let (least, most) = (filters.price_min.unwrap_or(i64::MIN), filters.price_max.unwrap_or(i64::MAX));
-        add(Facet::Price, filters.price_min.is_some() || filters.price_max.is_some(), &|| {
-            Bits::of(size, |document| (least..=most).contains(&(self.price[document] / 100)))
         });
         let origins = filters.origins.iter().fold(0, |bits, origin| bits | origin_bit(*origin));
         add(Facet::MaterialOrigin, origins != 0, &|| Bits::of(size, |document| self.origins[document] & origins != 0));
@@ -459,6 +593,11 @@ impl Index {
             documents.for_each(|document| set.insert(*document as usize));
             set
         });
+        if filters.price_min.is_some() || filters.price_max.is_some() {
+            let least = filters.price_min.map_or(i64::MIN, |rupiah| rupiah.saturating_mul(100));
+            let most = filters.price_max.map_or(i64::MAX, |rupiah| rupiah.saturating_mul(100).saturating_add(99));
+            sets.push((Facet::Price, Filter::Price(least..=most)));
+        }
         sets
     }
 
@@ -468,71 +607,89 @@ impl Index {
 
     /// A page of what was found, after `after`.
     pub fn page(&self, found: &Found, sort: Sort, after: Option<&Last>, limit: usize) -> Hits {
-        let answers = found.answers(None);
-        let documents: Vec<u32> = match sort {
-            Sort::Relevance if !found.scores.is_empty() => self.most_relevant(found, &answers, after, limit + 1),
+        if let (Sort::Relevance, Some(worded)) = (sort, &found.worded) {
+            let best = self.most_relevant(found, worded, after, limit + 1);
+            let shown = &best[..best.len().min(limit)];
+            let last = shown.last().filter(|_| best.len() > limit);
+            let last = last.map(|(score, document)| Last::Relevance(*score, self.published[*document as usize], self.ids[*document as usize]));
+            return self.hits(found, shown.iter().map(|(_, document)| *document), last);
+        }
+        // Where most products answer, the first of them are come upon soon; no need to look at all.
+        let is_broad = found.worded.is_none() && found.known_count().is_some_and(|count| count * FEW > self.len());
+        let answers = if is_broad { None } else { Some(found.answers(None)) };
+        let holds = |document: &u32| answers.as_ref().map_or_else(|| found.passes(*document), |answers| answers.contains(*document as usize));
+        let take = |order: &mut dyn Iterator<Item = u32>| order.filter(holds).take(limit + 1).collect::<Vec<u32>>();
+        let documents = match sort {
             Sort::Relevance | Sort::Newest => {
                 let from = match after {
                     Some(Last::Newest(at, id)) => self.newest.partition_point(|d| self.newest_key(*d) >= (*at, *id)),
                     _ => 0,
                 };
-                self.newest[from..].iter().copied().filter(|d| answers.contains(*d as usize)).take(limit + 1).collect()
+                take(&mut self.newest[from..].iter().copied())
             }
             Sort::Cheapest => {
                 let from = match after {
                     Some(Last::Price(price, id)) => self.cheapest.partition_point(|d| self.price_key(*d) <= (*price, *id)),
                     _ => 0,
                 };
-                self.cheapest[from..].iter().copied().filter(|d| answers.contains(*d as usize)).take(limit + 1).collect()
+                take(&mut self.cheapest[from..].iter().copied())
             }
             Sort::Dearest => {
                 let to = match after {
                     Some(Last::Price(price, id)) => self.cheapest.partition_point(|d| self.price_key(*d) < (*price, *id)),
                     _ => self.cheapest.len(),
                 };
-                self.cheapest[..to].iter().rev().copied().filter(|d| answers.contains(*d as usize)).take(limit + 1).collect()
+                take(&mut self.cheapest[..to].iter().rev().copied())
             }
             Sort::Title => {
                 let from = match after {
                     Some(Last::Title(title, id)) => self.titled.partition_point(|d| self.title_key(*d) <= (title, *id)),
                     _ => 0,
                 };
-                self.titled[from..].iter().copied().filter(|d| answers.contains(*d as usize)).take(limit + 1).collect()
+                take(&mut self.titled[from..].iter().copied())
             }
         };
         let shown = &documents[..documents.len().min(limit)];
         let last = shown.last().filter(|_| documents.len() > limit).map(|document| {
             let at = *document as usize;
             match sort {
-                Sort::Relevance if !found.scores.is_empty() => Last::Relevance(found.scores[at], self.published[at], self.ids[at]),
                 Sort::Relevance | Sort::Newest => Last::Newest(self.published[at], self.ids[at]),
                 Sort::Cheapest | Sort::Dearest => Last::Price(self.price[at], self.ids[at]),
                 Sort::Title => Last::Title(self.title[at].to_string(), self.ids[at]),
             }
         });
+        self.hits(found, shown.iter().copied(), last)
+    }
+
+    fn hits(&self, found: &Found, documents: impl Iterator<Item = u32>, last: Option<Last>) -> Hits {
         Hits {
-            ids: shown.iter().map(|document| self.ids[*document as usize]).collect(),
+            products: documents.map(|document| ((self.generation, document), self.ids[document as usize])).collect(),
             more: last.map(|last| Position { ways: found.ways.clone(), needed: found.needed, last }),
         }
     }
 
     /// The best by score, then the newest.
-    fn most_relevant(&self, found: &Found, answers: &Bits, after: Option<&Last>, limit: usize) -> Vec<u32> {
+    fn most_relevant(&self, found: &Found, worded: &Worded, after: Option<&Last>, limit: usize) -> Vec<(u32, u32)> {
         let after = match after {
             Some(Last::Relevance(score, at, id)) => Some((*score, *at, *id)),
             _ => None,
         };
         let mut best = BinaryHeap::with_capacity(limit + 1);
-        for document in answers.iter() {
-            let key = (found.scores[document], self.published[document], self.ids[document]);
+        let mut least = 0;
+        for (document, score) in worded.scored.iter().filter(|(_, score)| after.is_none_or(|(last, ..)| *score <= last)) {
+            if *score < least || !found.passes(*document) {
+                continue;
+            }
+            let key = (*score, self.published[*document as usize], self.ids[*document as usize]);
             if after.is_none_or(|after| key < after) {
-                best.push(Reverse((key, document as u32)));
+                best.push(Reverse((key, *document)));
                 if best.len() > limit {
                     best.pop();
+                    least = best.peek().map_or(0, |Reverse(((score, ..), _))| *score);
                 }
             }
         }
-        best.into_sorted_vec().into_iter().map(|Reverse((_, document))| document).collect()
+        best.into_sorted_vec().into_iter().map(|Reverse(((score, ..), document))| (score, document)).collect()
     }
 
     /// Values of a facet with how many products each has under the other filters, the most first.
@@ -593,7 +750,7 @@ impl Index {
         let is_meant =
             |brand: &Brand| brand.folded.starts_with(with) || brand.folded.split(|c: char| !c.is_alphanumeric()).any(|word| word.starts_with(with));
         let meant = self.brands.iter().enumerate().filter(|(_, brand)| is_meant(brand));
-        let alive = meant.filter(|(number, _)| self.alive.iter().any(|document| self.sme[document] as usize == *number));
+        let alive = meant.filter(|(_, brand)| brand.products > 0);
         alive.take(limit).map(|(number, brand)| (self.smes.names[number].to_string(), brand.name.clone())).collect()
     }
 
@@ -607,29 +764,6 @@ impl Index {
         let mut counted: Vec<_> = begun.map(|(form, term)| (count(term), form)).filter(|(count, _)| *count > 0).collect();
         counted.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         counted.into_iter().take(limit).map(|(_, form)| form.to_string()).collect()
-    }
-}
-
-/// The forms of words, remembered: a catalogue has few words, often.
-#[derive(Default)]
-pub struct Analyser {
-    known: HashMap<(Box<str>, Language), Forms>,
-}
-
-/// Forms of a word, the written one first.
-type Forms = Box<[Box<str>]>;
-
-/// Enough for all words of a large catalogue; slips and names beyond are looked at again.
-const MOST_KNOWN: usize = 200_000;
-
-impl Analyser {
-    fn forms(&mut self, written: &str, language: Language) -> &[Box<str>] {
-        if self.known.len() > MOST_KNOWN {
-            self.known.clear();
-        }
-        self.known
-            .entry((written.into(), language))
-            .or_insert_with(|| forms(written, Some(language)).into_iter().map(String::into_boxed_str).collect())
     }
 }
 
@@ -670,7 +804,7 @@ mod tests {
         for page in 0.. {
             let found = index.find(&wanted, &filters, &around, position.as_ref(), DAY);
             let hits = index.page(&found, sort, position.as_ref().map(|position| &position.last), size);
-            all.extend(hits.ids);
+            all.extend(hits.products.into_iter().map(|(_, id)| id));
             position = hits.more;
             if position.is_none() {
                 break;
@@ -693,17 +827,16 @@ mod tests {
             sort in prop::sample::select(SORTS.to_vec()),
             size in 1_usize..6,
         ) {
-            let mut analyser = Analyser::default();
             let mut index = Index::default();
             let before: BTreeMap<u8, (usize, i64)> = first.iter().map(|(product, title, price)| (*product, (*title, *price))).collect();
-            index.fill(before.iter().map(|(product, (title, price))| row(*product, TITLES[*title], *price)), &mut analyser);
+            index.fill(before.iter().map(|(product, (title, price))| row(*product, TITLES[*title], *price)));
             index.put_in_order();
             let once = pages(&mut index, typed, sort, 1000, |_, _| {});
             let changed: BTreeSet<u8> = later.iter().map(|(product, ..)| *product).collect();
             let mut changes = later.into_iter();
             let seen = pages(&mut index, typed, sort, size, |index, _| {
                 for (product, title, price, leaves) in changes.by_ref().take(3) {
-                    index.apply(if leaves { gone(product) } else { row(product, TITLES[title], price) }, &mut analyser);
+                    index.apply(if leaves { gone(product) } else { row(product, TITLES[title], price) });
                 }
             });
             // A product that changes may move; of the others each comes once.
@@ -713,19 +846,18 @@ mod tests {
 
         #[test]
         fn an_index_that_took_up_changes_is_one_that_was_filled_anew(changes in vec((0_u8..20, 0_usize..6, 0_i64..4, any::<bool>()), 0..60)) {
-            let mut analyser = Analyser::default();
             let (mut followed, mut state) = (Index::default(), BTreeMap::new());
             for (product, title, price, leaves) in changes {
                 if leaves {
                     state.remove(&product);
-                    followed.apply(gone(product), &mut analyser);
+                    followed.apply(gone(product));
                 } else {
                     state.insert(product, (title, price));
-                    followed.apply(row(product, TITLES[title], price), &mut analyser);
+                    followed.apply(row(product, TITLES[title], price));
                 }
             }
             let mut fresh = Index::default();
-            fresh.fill(state.iter().map(|(product, (title, price))| row(*product, TITLES[*title], *price)), &mut analyser);
+            fresh.fill(state.iter().map(|(product, (title, price))| row(*product, TITLES[*title], *price)));
             fresh.put_in_order();
             prop_assert_eq!(followed.len(), state.len());
             for typed in ["", "keripik", "tempe kripik", "dodl", "dodil"] {
@@ -738,7 +870,7 @@ mod tests {
 
     #[test]
     fn names_go_before_tags_before_text_and_shorter_names_before_longer_ones() {
-        let (mut index, mut analyser) = (Index::default(), Analyser::default());
+        let mut index = Index::default();
         let text = |text: &str| vec![Localized { id: text.to_owned(), en: None }];
         let entries = [
             (1, Entry { name: text("Kue kering"), text: text("dengan tempe"), ..Entry::default() }),
@@ -751,7 +883,7 @@ mod tests {
             if let Some(listed) = &mut row.listed {
                 listed.search_text = serde_json::to_string(&entry).expect("JSON");
             }
-            index.apply(row, &mut analyser);
+            index.apply(row);
         }
         let order: Vec<u128> = pages(&mut index, "tempe", Sort::Relevance, 10, |_, _| {}).iter().map(Uuid::as_u128).collect();
         assert_eq!(order, [4, 3, 2, 1]);

@@ -13,28 +13,59 @@ pub mod query;
 mod store;
 pub mod words;
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use facets::Surroundings;
-use index::{Analyser, Index};
+use index::{Document, Index};
+use moka::sync::Cache;
+use uuid::Uuid;
 
-use crate::{app::App, fault::Outcome};
+use super::store as listing;
+use crate::{app::App, fault::Outcome, values::Language};
+
+/// Cards kept at hand: about 64 MiB.
+const CARDS_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The index of this process, kept up with the database.
-#[derive(Default)]
 pub struct Catalogue {
     index: RwLock<Index>,
     /// The catalogue version that the index is not behind of; 0 before it is filled.
     version: AtomicI64,
     around: RwLock<Arc<Surroundings>>,
     /// Held by who brings the index up to date.
-    writer: tokio::sync::Mutex<Analyser>,
+    writer: tokio::sync::Mutex<()>,
+    /// Rendered cards. A product that changes becomes another document, so that none is ever out of date.
+    cards: Cache<(Document, Language), Arc<str>>,
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        let cards = Cache::builder().weigher(|_, card: &Arc<str>| u32::try_from(card.len()).unwrap_or(u32::MAX)).max_capacity(CARDS_BYTES).build();
+        Self { index: RwLock::default(), version: AtomicI64::default(), around: RwLock::default(), writer: tokio::sync::Mutex::default(), cards }
+    }
 }
 
 impl Catalogue {
+    /// The cards of products in their order, by one statement where not all are at hand. What has left since the index was
+    /// asked is left out.
+    pub async fn cards(&self, app: &App, products: &[(Document, Uuid)], language: Language) -> Outcome<Vec<(Uuid, Arc<str>)>> {
+        let mut cards: Vec<Option<Arc<str>>> = products.iter().map(|(document, _)| self.cards.get(&(*document, language))).collect();
+        let missing: Vec<Uuid> = products.iter().zip(&cards).filter(|(_, card)| card.is_none()).map(|((_, id), _)| *id).collect();
+        let mut read: HashMap<Uuid, Arc<str>> = listing::cards(app.database.reader(), &missing, language.tag()).await?;
+        for ((document, id), card) in products.iter().zip(&mut cards) {
+            if card.is_none() {
+                *card = read.remove(id).inspect(|card| self.cards.insert((*document, language), Arc::clone(card)));
+            }
+        }
+        Ok(products.iter().zip(cards).filter_map(|((_, id), card)| Some((*id, card?))).collect())
+    }
+
     /// Asks the index as of the newest catalogue version that this process knows.
     pub async fn ask<T>(&self, app: &App, question: impl FnOnce(&Index) -> T) -> Outcome<T> {
         if self.version.load(Ordering::Acquire) < app.catalogue_version() {
@@ -57,7 +88,7 @@ impl Catalogue {
 
     /// Takes up what has changed since; all where nothing is there or too much of it is dead.
     async fn catch_up(&self, app: &App) -> Outcome<()> {
-        let mut analyser = self.writer.lock().await;
+        let _writer = self.writer.lock().await;
         let version = app.catalogue_version();
         let known = self.version.load(Ordering::Acquire);
         if known >= version {
@@ -65,26 +96,27 @@ impl Catalogue {
         }
         let is_worn = self.index.read().unwrap_or_else(PoisonError::into_inner).is_worn();
         if known == 0 || is_worn {
-            let mut index = Index::default();
-            let mut after = uuid::Uuid::nil();
+            let generation = self.index.read().unwrap_or_else(PoisonError::into_inner).generation + 1;
+            let mut index = Index::of_generation(generation);
+            let mut after = Uuid::nil();
             loop {
                 let rows = store::listed(app.database.reader(), after).await?;
                 let Some(last) = rows.last() else { break };
                 after = last.product_id;
-                index.fill(rows, &mut analyser);
+                index.fill(rows);
             }
             index.put_in_order();
             tracing::info!(products = index.len(), version, "the catalogue is indexed");
             *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
         } else {
-            let mut after = (known, uuid::Uuid::max());
+            let mut after = (known, Uuid::max());
             loop {
                 let rows = store::changed(app.database.reader(), after).await?;
                 let Some(last) = rows.last() else { break };
                 after = (last.version, last.product_id);
                 let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
                 for row in rows {
-                    index.apply(row, &mut analyser);
+                    index.apply(row);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{Word, forms, is_one_slip, is_stop_word, words};
+use super::words::{Word, forms, is_one_slip, is_stop_word, known_forms, words};
 
 /// Words beyond this many narrow nothing.
 const MOST_WORDS: usize = 8;
@@ -80,7 +80,7 @@ pub fn highlight(text: &str, wanted: &[Wanted], ways: &[Way], language: crate::v
     let mut html = String::new();
     let mut done = 0;
     for word in words(text) {
-        let forms = forms(&word.written, Some(language));
+        let forms = known_forms(&word.written, language);
         let is_meant = wanted.iter().zip(ways).any(|(wanted, way)| forms.iter().any(|form| wanted.answered_by(form, *way) > 0));
         if is_meant {
             escape(&text[done..word.at.start], &mut html);

@@ -3,7 +3,11 @@
 //! A word is compared in several forms: as it was written, its stem, and the word that stands for its synonyms. Two words
 //! match if any of their forms do.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, LazyLock, PoisonError, RwLock},
+};
 
 use sastrawi::{Dictionary, Stemmer as Indonesian};
 use snowball_stemmers_rs::{Algorithm, Stemmer as Snowball};
@@ -157,6 +161,32 @@ pub fn forms(written: &str, language: Option<Language>) -> Vec<String> {
         }
     }
     forms
+}
+
+/// Forms of a word, the written one first.
+pub type Forms = Arc<[Box<str>]>;
+
+/// Enough for all words of a large catalogue.
+const MOST_KNOWN: usize = 200_000;
+
+/// The forms of words of one language.
+type Known = RwLock<HashMap<Box<str>, Forms>>;
+
+static KNOWN: LazyLock<[Known; 2]> = LazyLock::new(Default::default);
+
+/// The forms of a word of a text, remembered: a catalogue has few words, often.
+pub fn known_forms(written: &str, language: Language) -> Forms {
+    let known = &KNOWN[usize::from(language == Language::En)];
+    if let Some(forms) = known.read().unwrap_or_else(PoisonError::into_inner).get(written) {
+        return Arc::clone(forms);
+    }
+    let fresh: Forms = forms(written, Some(language)).into_iter().map(String::into_boxed_str).collect();
+    let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+    if known.len() > MOST_KNOWN {
+        known.clear();
+    }
+    known.insert(written.into(), Arc::clone(&fresh));
+    fresh
 }
 
 /// Whether two words differ by at most one slip: a letter too many, too few, another one, or two that changed places.

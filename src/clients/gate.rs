@@ -1,0 +1,147 @@
+//! What happens to a request that comes with a key, or from a web page of somebody else (CORS), before and after it is
+//! answered. A request with neither passes untouched.
+
+use std::sync::Arc;
+
+use poem::{
+    Request, Response,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+};
+
+use super::{
+    model::{Client, ClientKind, SECRET_PREFIX},
+    service::Rate,
+};
+use crate::{
+    app::App,
+    fault::{FORBIDDEN, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
+};
+
+/// The header that a key of either kind comes in; a secret one may also come as a bearer token.
+pub const KEY_HEADER: &str = "x-api-key";
+
+/// What a web page of another origin may look at.
+const EXPOSED: &str = "ETag, Link, Content-Language, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
+
+/// What is to be said of a request in its answer.
+#[derive(Default)]
+pub struct Pass {
+    origin: Option<HeaderValue>,
+    rate: Option<(Arc<Client>, Rate)>,
+}
+
+/// Looks at the key and the origin of a request; the client is put into the request for who acts in its name. The pass is
+/// good for refusals too, so that a web page can read why.
+pub async fn admit(request: &mut Request) -> (Pass, Outcome<()>) {
+    let mut pass = Pass::default();
+    let result = look(request, &mut pass).await;
+    (pass, result)
+}
+
+fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// The key of a request, in either header.
+fn key_of(headers: &HeaderMap) -> Option<String> {
+    let bearer = || text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned));
+    text(headers, KEY_HEADER).or_else(|| bearer().filter(|token| token.starts_with(SECRET_PREFIX)))
+}
+
+async fn look(request: &mut Request, pass: &mut Pass) -> Outcome<()> {
+    let Some(key) = key_of(request.headers()) else { return Ok(()) };
+    let app = app_of(request)?.clone();
+    let client = app.clients.recognise(&app, &key).await?;
+    let client = client.ok_or_else(|| {
+        Fault::new(&UNAUTHENTICATED)
+            .detail(say("Kunci API tidak dikenal, dicabut, atau sudah berakhir.", "The API key is unknown, revoked, or has ended."))
+    })?;
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    match client.kind {
+        ClientKind::Publishable => {
+            if let Some(origin) = origin {
+                if !client.origins.iter().any(|known| origin == known) {
+                    return Err(forbidden("Kunci ini bukan untuk halaman web ini.", "This key is not for this web page."));
+                }
+                pass.origin = Some(origin);
+            }
+            if !is_storefront(request.uri().path()) || !matches!(*request.method(), Method::GET | Method::HEAD) {
+                return Err(forbidden("Kunci publik hanya membaca etalase.", "A publishable key reads the storefront only."));
+            }
+        }
+        ClientKind::Secret if origin.is_some() => {
+            return Err(forbidden("Kunci rahasia tidak boleh ada di halaman web.", "A secret key must not be in a web page."));
+        }
+        ClientKind::Secret => {}
+    }
+    let rate = app.clients.count(&client);
+    let result = match rate {
+        Rate::Within(_) => Ok(()),
+        Rate::Exceeded(seconds) => Err(Fault::new(&THROTTLED)
+            .retry_after(seconds)
+            .detail(say("Kuota klien ini habis sebentar.", "This client has used up its rate for now."))),
+    };
+    pass.rate = Some((Arc::clone(&client), rate));
+    request.set_data(client);
+    result
+}
+
+fn app_of(request: &Request) -> Outcome<&App> {
+    request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))
+}
+
+fn forbidden(id: &'static str, en: &'static str) -> Fault {
+    Fault::new(&FORBIDDEN).detail(say(id, en))
+}
+
+/// What the public may read.
+pub fn is_storefront(path: &str) -> bool {
+    path.starts_with("/v1/storefront/") || path == "/v1/changes" || path.starts_with("/media/") || path == "/openapi.json"
+}
+
+/// Answers the question of a browser whether a page may ask (a CORS preflight). It does not say with which key, so any page
+/// that some key is for may; the request itself is held to its key.
+pub async fn preflight(request: &Request) -> Outcome<Option<Response>> {
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let is_preflight = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let Some(origin) = origin.filter(|_| is_preflight) else { return Ok(None) };
+    let app = app_of(request)?;
+    if !is_storefront(request.uri().path()) || !app.clients.knows_origin(app, origin).await? {
+        return Err(forbidden("Tidak ada kunci untuk halaman web ini.", "No key is for this web page."));
+    }
+    let response = Response::builder()
+        .status(StatusCode::NO_CONTENT)
+        .header(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin)
+        .header(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD")
+        .header(header::ACCESS_CONTROL_ALLOW_HEADERS, "X-Api-Key, Accept-Language, If-None-Match")
+        .header(header::ACCESS_CONTROL_MAX_AGE, "600")
+        .header(header::VARY, "Origin")
+        .finish();
+    Ok(Some(response))
+}
+
+impl Pass {
+    /// Says what is to be said.
+    pub fn mark(self, headers: &mut HeaderMap) {
+        if let Some(origin) = self.origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        let Some((client, rate)) = self.rate else { return };
+        let (name, quota) = (client.tier.name(), client.tier.a_minute().get());
+        let (remaining, wait) = match rate {
+            // Until all of it is there again.
+            Rate::Within(remaining) => (remaining, u64::from((quota - remaining.min(quota)) * 60 / quota)),
+            Rate::Exceeded(seconds) => (0, seconds),
+        };
+        // draft-ietf-httpapi-ratelimit-headers
+        for (header, value) in
+            [("ratelimit-policy", format!("\"{name}\";q={quota};w=60")), ("ratelimit", format!("\"{name}\";r={remaining};t={wait}"))]
+        {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(header, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Making, rotating and recognising keys, and counting what they are used for.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration as StdDuration,
+};
+
+use chrono::{DateTime, Duration, Utc};
+use governor::{Quota, RateLimiter, clock::DefaultClock, middleware::StateInformationMiddleware, state::keyed::DashMapStateStore};
+use moka::future::Cache;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    model::{Client, ClientKind, RateTier, check_origins, scopes_of},
+    store::{self, ClientRow},
+};
+use crate::{
+    app::App,
+    fault::{Fault, FieldFault, Outcome, field, say},
+    http::work::Work,
+    identity::{
+        model::KeyScope,
+        policy::{ManageClients, Permit},
+        service::{new_token, token_hash},
+        store::Target,
+    },
+    platform::clock::now,
+    values::check_text,
+};
+
+/// A key that was revoked elsewhere is believed for so long.
+const BELIEVED: StdDuration = StdDuration::from_secs(10);
+/// Keys and origins remembered; whoever guesses pushes out other guesses.
+const MOST_REMEMBERED: u64 = 20_000;
+/// Most clients of an owner.
+const MOST_CLIENTS: usize = 50;
+/// The old key works for so long after a rotation, at most and where nothing is said.
+const LONGEST_OVERLAP: i64 = 168;
+const OVERLAP: i64 = 24;
+/// How often usage is written down.
+const FLUSH: StdDuration = StdDuration::from_secs(10);
+
+type Limiter = RateLimiter<Uuid, DashMapStateStore<Uuid>, DefaultClock, StateInformationMiddleware>;
+
+/// What this process knows of clients.
+pub struct Clients {
+    /// By hash of the key; that a key is unknown is remembered too.
+    known: Cache<String, Option<Arc<Client>>>,
+    origins: Cache<String, bool>,
+    /// Each replica counts for itself.
+    limiters: HashMap<RateTier, Limiter>,
+    used: Mutex<HashMap<Uuid, Used>>,
+}
+
+/// Requests not written down yet.
+#[derive(Default, Clone, Copy)]
+struct Used {
+    requests: i64,
+    refused: i64,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        let limiter = |tier: RateTier| (tier, RateLimiter::dashmap(Quota::per_minute(tier.a_minute())).with_middleware());
+        Self {
+            known: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(BELIEVED).build(),
+            origins: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(BELIEVED).build(),
+            limiters: RateTier::ALL.into_iter().map(limiter).collect(),
+            used: Mutex::default(),
+        }
+    }
+}
+
+/// How a request stands to the rate of its client.
+pub enum Rate {
+    /// So many more are taken at once.
+    Within(u32),
+    /// Come back after so many seconds.
+    Exceeded(u64),
+}
+
+impl Clients {
+    /// The client whose key this is.
+    pub async fn recognise(&self, app: &App, key: &str) -> Outcome<Option<Arc<Client>>> {
+        let hash = token_hash(key);
+        let known = if let Some(known) = self.known.get(&hash).await {
+            known
+        } else {
+            let read = read(app, &hash).await?.map(Arc::new);
+            self.known.insert(hash, read.clone()).await;
+            read
+        };
+        Ok(known.filter(|client| client.ends_at.is_none_or(|end| end > now())))
+    }
+
+    /// Whether web pages of this origin read with some key.
+    pub async fn knows_origin(&self, app: &App, origin: &str) -> Outcome<bool> {
+        if let Some(known) = self.origins.get(origin).await {
+            return Ok(known);
+        }
+        let known = store::is_known_origin(app.database.reader(), origin).await?;
+        self.origins.insert(origin.to_owned(), known).await;
+        Ok(known)
+    }
+
+    /// Counts a request of a client.
+    pub fn count(&self, client: &Client) -> Rate {
+        let limiter = self.limiters.get(&client.tier);
+        let rate = match limiter.map(|limiter| limiter.check_key(&client.id)) {
+            None => Rate::Within(client.tier.a_minute().get()),
+            Some(Ok(state)) => Rate::Within(state.remaining_burst_capacity()),
+            Some(Err(not_until)) => {
+                let wait = not_until.wait_time_from(governor::clock::Clock::now(&DefaultClock::default()));
+                Rate::Exceeded(wait.as_secs() + 1)
+            }
+        };
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = used.entry(client.id).or_default();
+        match rate {
+            Rate::Within(_) => used.requests += 1,
+            Rate::Exceeded(_) => used.refused += 1,
+        }
+        rate
+    }
+
+    /// Heeds a change of clients at once; other replicas do within ten seconds.
+    pub fn forget(&self) {
+        self.known.invalidate_all();
+        self.origins.invalidate_all();
+    }
+
+    fn take_used(&self) -> HashMap<Uuid, Used> {
+        std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put_back(&self, taken: HashMap<Uuid, Used>) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        for (client, more) in taken {
+            let used = used.entry(client).or_default();
+            used.requests += more.requests;
+            used.refused += more.refused;
+        }
+    }
+}
+
+async fn read(app: &App, hash: &str) -> Outcome<Option<Client>> {
+    let reader = app.database.reader();
+    let Some(holder) = store::holder(reader, hash).await? else { return Ok(None) };
+    let row = store::client(reader, holder.client_id).await?;
+    let origins = store::origins(reader, &[row.id]).await?.remove(&row.id).unwrap_or_default();
+    let ends_at = [row.expires_at, holder.expires_at].into_iter().flatten().min();
+    let scopes = scopes(&row)?;
+    let owner = row.owner();
+    Ok(Some(Client { id: row.id, owner, kind: row.kind, scopes, origins, tier: row.rate_tier, created_by: row.created_by, ends_at }))
+}
+
+/// The scopes that a row holds.
+pub fn scopes(row: &ClientRow) -> Outcome<Vec<KeyScope>> {
+    serde_json::from_value(row.scopes.clone()).map_err(Fault::internal)
+}
+
+/// Writes down what was used, every few seconds and at the end.
+pub async fn keep_usage(app: App, stopping: tokio_util::sync::CancellationToken) {
+    loop {
+        let is_last = tokio::select! {
+            () = tokio::time::sleep(FLUSH) => false,
+            () = stopping.cancelled() => true,
+        };
+        flush_usage(&app).await;
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// Writes down what was used since the last time; all of it, or none where the database is away.
+pub async fn flush_usage(app: &App) {
+    let used = app.clients.take_used();
+    if used.is_empty() {
+        return;
+    }
+    let write = async {
+        let work = Work::begin(app, "usage").await?;
+        let mut in_order: Vec<_> = used.iter().collect();
+        // Replicas that write at once lock rows in one order.
+        in_order.sort_by_key(|(client, _)| **client);
+        for (client, used) in in_order {
+            store::add_usage(work.db(), *client, used.requests, used.refused).await?;
+        }
+        work.commit().await
+    };
+    if let Err(fault) = write.await {
+        tracing::warn!(%fault, "usage of API clients");
+        app.clients.put_back(used);
+    }
+}
+
+/// What a client is made of, or is to become.
+pub struct Wish {
+    pub name: String,
+    pub scopes: Vec<KeyScope>,
+    pub origins: Vec<String>,
+    pub tier: RateTier,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Checks a wish, and answers the origins as they are kept.
+fn check(wish: &Wish, kind: ClientKind, owner: Target) -> Outcome<Vec<String>> {
+    let mut faults: Vec<FieldFault> = Vec::new();
+    check_text(&wish.name, "/name", 100, &mut faults);
+    let origins = check_origins(&wish.origins, &mut faults);
+    match kind {
+        ClientKind::Publishable if wish.origins.is_empty() => {
+            faults.push(field(
+                "/origins",
+                "required",
+                say("Sebutkan asal halaman web yang memakainya.", "Name the origins of the web pages that use it."),
+            ));
+        }
+        ClientKind::Publishable if !wish.scopes.is_empty() => {
+            faults.push(field(
+                "/scopes",
+                "not_for_publishable",
+                say("Kunci publik hanya membaca etalase.", "A publishable key reads the storefront only."),
+            ));
+        }
+        ClientKind::Secret if wish.scopes.is_empty() => {
+            faults.push(field("/scopes", "required", say("Sebutkan sedikitnya satu.", "Name at least one.")));
+        }
+        ClientKind::Secret if !wish.origins.is_empty() => {
+            faults.push(field("/origins", "not_for_secret", say("Kunci rahasia tidak untuk halaman web.", "A secret key is not for web pages.")));
+        }
+        _ => {}
+    }
+    let allowed = scopes_of(owner);
+    for (number, scope) in wish.scopes.iter().enumerate() {
+        if !allowed.contains(scope) {
+            faults.push(field(
+                format!("/scopes/{number}"),
+                "not_for_owner",
+                say("Tidak tersedia untuk pemilik ini.", "Not available to this owner."),
+            ));
+        }
+    }
+    if wish.tier == RateTier::High && matches!(owner, Target::Sme(_)) {
+        faults.push(field("/rate_tier", "not_for_owner", say("Diberikan oleh dinas.", "An agency gives it.")));
+    }
+    if wish.expires_at.is_some_and(|end| end <= now()) {
+        faults.push(field("/expires_at", "in_the_past", say("Harus di masa depan.", "It has to be in the future.")));
+    }
+    if faults.is_empty() { Ok(origins) } else { Err(Fault::invalid(faults)) }
+}
+
+/// Makes a client with its first key, which is shown this once.
+pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, kind: ClientKind, wish: Wish) -> Outcome<(Uuid, String)> {
+    let origins = check(&wish, kind, owner)?;
+    if store::clients(work.db(), owner).await?.len() >= MOST_CLIENTS {
+        return Err(Fault::conflict("too_many_clients", say("Paling banyak 50 klien; cabut yang lama.", "At most 50 clients; revoke old ones.")));
+    }
+    let id = Uuid::now_v7();
+    let scopes = serde_json::to_value(&wish.scopes).map_err(Fault::internal)?;
+    let new =
+        store::NewClient { id, owner, name: wish.name.trim(), kind, scopes, tier: wish.tier, created_by: permit.by(), expires_at: wish.expires_at };
+    store::insert(work.db(), new).await?;
+    store::set_origins(work.db(), id, &origins).await?;
+    let key = add_key(work, id, kind).await?;
+    work.touch_clients();
+    work.audit(permit, "create", "api_client", id, json!({ "kind": kind, "scopes": wish.scopes, "origins": origins }), None).await?;
+    Ok((id, key))
+}
+
+/// How much of a key is kept to tell it by.
+const SHOWN: usize = 8;
+
+async fn add_key(work: &Work, client: Uuid, kind: ClientKind) -> Outcome<String> {
+    let key = format!("{}{}", kind.prefix(), new_token().0);
+    let shown = &key[..kind.prefix().len() + SHOWN];
+    store::insert_key(work.db(), client, shown, &token_hash(&key)).await?;
+    Ok(key)
+}
+
+/// Changes a client to what is wished.
+pub async fn edit(work: &Work, permit: &Permit<ManageClients>, mut row: ClientRow, wish: Wish) -> Outcome<()> {
+    let origins = check(&wish, row.kind, row.owner())?;
+    let change = json!({ "scopes": wish.scopes, "origins": origins, "rate_tier": wish.tier });
+    row.scopes = serde_json::to_value(&wish.scopes).map_err(Fault::internal)?;
+    row.name = wish.name.trim().to_owned();
+    (row.rate_tier, row.expires_at) = (wish.tier, wish.expires_at);
+    store::update(work.db(), &row).await?;
+    store::set_origins(work.db(), row.id, &origins).await?;
+    work.touch_clients();
+    work.audit(permit, "edit", "api_client", row.id, change, None).await
+}
+
+/// Makes a new key; the old one works for some more hours.
+pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, row: &ClientRow, overlap_hours: Option<i64>) -> Outcome<String> {
+    let hours = overlap_hours.unwrap_or(OVERLAP);
+    if !(0..=LONGEST_OVERLAP).contains(&hours) {
+        return Err(Fault::invalid_field("/overlap_hours", "out_of_range", say("Dari 0 sampai 168.", "From 0 to 168.")));
+    }
+    store::end_keys(work.db(), row.id, now() + Duration::hours(hours)).await?;
+    let key = add_key(work, row.id, row.kind).await?;
+    work.touch_clients();
+    work.audit(permit, "rotate", "api_client", row.id, json!({ "overlap_hours": hours }), None).await?;
+    Ok(key)
+}
+
+/// Ends a client and its keys.
+pub async fn revoke(work: &Work, permit: &Permit<ManageClients>, row: &ClientRow) -> Outcome<()> {
+    store::revoke(work.db(), row.id).await?;
+    work.touch_clients();
+    work.audit(permit, "revoke", "api_client", row.id, json!({}), None).await
+}
