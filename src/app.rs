@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    iter::repeat_n,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -30,14 +31,16 @@ use crate::{
     platform::{
         bucket::{Bucket, EmbeddedServer},
         database::{Database, Notice, sql},
-        jobs,
+        jobs::{self, Lane},
     },
     storefront::search::Catalogue,
-    worker,
+    webhooks, worker,
 };
 
 /// Uploads in progress at a time; each may hold a connection for minutes on a phone's network.
 const UPLOADS_AT_ONCE: usize = 32;
+/// Webhooks that are being sent at a time; most wait for servers of others.
+const WEBHOOKS_AT_ONCE: usize = 4;
 /// A part that does not answer a probe within this time is out of reach.
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// A replica that missed a change reads the version again within this time.
@@ -63,8 +66,11 @@ pub struct Parts {
     pub catalogue: Catalogue,
     pub uploads: Semaphore,
     pub image_workers: Workers,
-    /// Wakes a worker when a job was committed here.
-    pub jobs_due: Notify,
+    /// Sends webhooks.
+    pub webhooks: reqwest::Client,
+    /// Wake a worker of each lane when a job was committed here.
+    jobs_due: Notify,
+    webhooks_due: Notify,
     catalogue_version: AtomicI64,
     /// Held by the process that serves for as long as it lives.
     lock: tokio::sync::Mutex<Option<std::fs::File>>,
@@ -114,6 +120,7 @@ impl App {
         }
         let cursor_secret = cursor_secret(&database).await?;
         let version = catalogue_version(&database).await?;
+        let webhooks = webhooks::target::client(config.webhooks_to_private).context("webhooks")?;
         let image_workers = Workers::new(config.image_worker.clone(), LONGEST_JOB).context("image workers")?;
         let app = Self(Arc::new(Parts {
             config,
@@ -125,7 +132,9 @@ impl App {
             catalogue: Catalogue::default(),
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
             image_workers,
+            webhooks,
             jobs_due: Notify::new(),
+            webhooks_due: Notify::new(),
             catalogue_version: AtomicI64::new(version),
             lock: tokio::sync::Mutex::default(),
             embedded,
@@ -155,8 +164,14 @@ impl App {
     /// Starts the workers, and what keeps up with other replicas.
     pub fn spawn_workers(&self) -> Background {
         let stopping = CancellationToken::new();
-        let mut tasks: Vec<_> = (0..self.config.image_workers).map(|_| tokio::spawn(worker::run(self.clone(), stopping.clone()))).collect();
-        for watcher in [tokio::spawn(poll_version(self.clone())), tokio::spawn(heed_notices(self.clone()))] {
+        let lanes = repeat_n(Lane::Ours, self.config.image_workers).chain(repeat_n(Lane::Webhooks, WEBHOOKS_AT_ONCE));
+        let mut tasks: Vec<_> = lanes.map(|lane| tokio::spawn(worker::run(self.clone(), lane, stopping.clone()))).collect();
+        for watcher in [
+            tokio::spawn(poll_version(self.clone())),
+            tokio::spawn(heed_notices(self.clone())),
+            tokio::spawn(webhooks::service::fan_out_forever(self.clone())),
+            tokio::spawn(webhooks::service::tidy_forever(self.clone())),
+        ] {
             let stopping = stopping.clone();
             let abort = watcher.abort_handle();
             tasks.push(tokio::spawn(async move {
@@ -166,6 +181,20 @@ impl App {
         }
         tasks.push(tokio::spawn(clients::service::keep_usage(self.clone(), stopping.clone())));
         Background { stopping, tasks }
+    }
+
+    /// What wakes a worker of this lane.
+    pub fn due(&self, lane: Lane) -> &Notify {
+        match lane {
+            Lane::Ours => &self.jobs_due,
+            Lane::Webhooks => &self.webhooks_due,
+        }
+    }
+
+    /// Has a worker of each lane look for jobs.
+    pub fn wake_workers(&self) {
+        self.jobs_due.notify_one();
+        self.webhooks_due.notify_one();
     }
 
     /// Photos that are being received.
@@ -216,7 +245,7 @@ async fn heed_notices(app: App) {
             Ok(Some(mut notices)) => loop {
                 match notices.next().await {
                     Ok(Notice::Catalogue) => app.reread_catalogue_version().await,
-                    Ok(Notice::Jobs) => app.jobs_due.notify_one(),
+                    Ok(Notice::Jobs) => app.wake_workers(),
                     Err(error) => {
                         tracing::warn!(%error, "notices of other replicas");
                         break;

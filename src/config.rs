@@ -49,6 +49,8 @@ pub struct Config {
     pub image_worker: Option<PathBuf>,
     /// Proxies in front of the service whose `X-Forwarded-For` is believed.
     pub trusted_proxies: usize,
+    /// Whether webhooks may go to private addresses and without encryption: for trying things out, never in production.
+    pub webhooks_to_private: bool,
     /// Requests worked on at a time; more are answered 503 at once.
     pub requests_at_once: usize,
     /// Where figures for Prometheus are read; nowhere if unset. Not for the public.
@@ -91,6 +93,7 @@ const KEYS: &[&str] = &[
     "keep_originals",
     "image_worker",
     "trusted_proxies",
+    "webhooks_to_private",
     "requests_at_once",
     "metrics_listen",
     "log_format",
@@ -111,6 +114,7 @@ impl Config {
             .set_default("image_queue", 1000)?
             .set_default("keep_originals", true)?
             .set_default("trusted_proxies", 0)?
+            .set_default("webhooks_to_private", false)?
             .set_default("requests_at_once", 512)?
             .set_default("log_format", "text")?;
         if let Some(path) = file {

@@ -6,7 +6,7 @@
 //! - [`identity`] knows people and decides who may do what ([`identity::policy`]).
 //! - [`sme`], [`catalogue`], [`media`] and [`exhibitions`] are what the office and its SMEs work on;
 //!   [`storefront`] is what the public sees of it; [`mentoring`] holds programmes and groups.
-//! - [`clients`] are programs of others: their keys, and what they may.
+//! - [`clients`] are programs of others: their keys, and what they may; [`webhooks`] tell them what happened.
 //! - [`documents`] are an SME's legal papers, which exhibitions ask for.
 //! - [`backup`] carries everything to safety and back.
 //! - [`audit`] remembers who changed what, [`demo`] tells the story of 2017, [`reference`] holds codes.
@@ -37,4 +37,5 @@ pub mod sme;
 pub mod storefront;
 pub mod transitions;
 pub mod values;
+pub mod webhooks;
 pub mod worker;

@@ -31,19 +31,20 @@ use crate::{
     reference::ReferenceApi,
     sme::api::SmeApi,
     storefront::api::StorefrontApi,
+    webhooks::api::WebhooksApi,
 };
 
 type Everything = (
     (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
     (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
-    (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, OperationsApi),
+    (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, WebhooksApi, OperationsApi),
 );
 
 fn service() -> OpenApiService<Everything, ()> {
     let everything = (
         (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
         (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
-        (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, OperationsApi),
+        (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, WebhooksApi, OperationsApi),
     );
     OpenApiService::new(everything, "Etalase", env!("CARGO_PKG_VERSION"))
         .description("The shop window of a trade office and its mentored small businesses: products, photos, exhibitions, and a public storefront.")

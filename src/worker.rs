@@ -22,9 +22,10 @@ use crate::{
     fault::{Fault, Outcome},
     media,
     platform::{
-        jobs::{self, Job, JobKind},
+        jobs::{self, Job, JobKind, Lane},
         metrics,
     },
+    webhooks,
 };
 
 /// How often a worker looks for jobs that nobody announced, such as retries.
@@ -36,20 +37,20 @@ const LONGEST_JOB: Duration = Duration::from_mins(5);
 /// Objects stay where they are while a backup copies them; their removal is tried again after this time.
 const AFTER_BACKUP: chrono::Duration = chrono::Duration::seconds(30);
 
-/// Runs until `stopping`; the job at hand is finished first.
-pub async fn run(app: App, stopping: CancellationToken) {
+/// Does the jobs of a lane until `stopping`; the one at hand is finished first.
+pub async fn run(app: App, lane: Lane, stopping: CancellationToken) {
     while !stopping.is_cancelled() {
-        match timeout(PATIENCE, jobs::claim(&app.database)).await {
+        match timeout(PATIENCE, jobs::claim(&app.database, lane)).await {
             Ok(Ok(Some(job))) => {
                 // Others may sleep while there is more to do.
-                app.jobs_due.notify_one();
+                app.due(lane).notify_one();
                 let span = info_span!("job", id = %job.id, kind = job.kind, request_id = job.request_id(), attempt = job.attempts);
                 // A panic costs its job an attempt, when the lease runs out, never the worker.
                 let _ = AssertUnwindSafe(work_on(&app, &job).instrument(span)).catch_unwind().await;
             }
             Ok(Ok(None)) => {
                 tokio::select! {
-                    () = app.jobs_due.notified() => {}
+                    () = app.due(lane).notified() => {}
                     () = tokio::time::sleep(POLL) => {}
                     () = stopping.cancelled() => {}
                 }
@@ -131,6 +132,7 @@ async fn perform(app: &App, kind: JobKind, job: &Job) -> Outcome<()> {
         JobKind::ExpireUpload => media::uploads::expire(app, job).await,
         JobKind::OpenCall => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Open, &job.request_id()).await,
         JobKind::CloseCall => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Close, &job.request_id()).await,
+        JobKind::DeliverWebhook => webhooks::deliver(app, job.subject_id, &job.request_id()).await,
         JobKind::LapseOffers => applications::lapse(app, job.subject_id, &job.request_id()).await,
     }
 }

@@ -45,5 +45,7 @@ mod trouble;
 mod upgrade;
 #[path = "suite/uploads.rs"]
 mod uploads;
+#[path = "suite/webhooks.rs"]
+mod webhooks;
 #[path = "suite/whole_exhibition.rs"]
 mod whole_exhibition;

@@ -26,6 +26,7 @@ mod m0017_loose_ends;
 mod m0018_replicas;
 mod m0019_changes;
 mod m0020_clients;
+mod m0021_webhooks;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_replicas::Migration),
             Box::new(m0019_changes::Migration),
             Box::new(m0020_clients::Migration),
+            Box::new(m0021_webhooks::Migration),
         ]
     }
 }

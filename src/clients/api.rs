@@ -120,7 +120,7 @@ pub struct ApiClientPatch {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
-    /// For how long the old key still works: 0 to 168 hours, 24 where nothing is said.
+    /// For how long the old one still works: 0 to 168 hours, 24 where nothing is said.
     #[serde(default)]
     pub overlap_hours: Option<i64>,
 }

@@ -294,12 +294,16 @@ pub async fn edit(work: &Work, permit: &Permit<ManageClients>, mut row: ClientRo
     work.audit(permit, "edit", "api_client", row.id, change, None).await
 }
 
+/// For how many hours what is rotated still works.
+pub fn overlap(hours: Option<i64>) -> Outcome<i64> {
+    let hours = hours.unwrap_or(OVERLAP);
+    let is_fit = (0..=LONGEST_OVERLAP).contains(&hours);
+    if is_fit { Ok(hours) } else { Err(Fault::invalid_field("/overlap_hours", "out_of_range", say("Dari 0 sampai 168.", "From 0 to 168."))) }
+}
+
 /// Makes a new key; the old one works for some more hours.
 pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, row: &ClientRow, overlap_hours: Option<i64>) -> Outcome<String> {
-    let hours = overlap_hours.unwrap_or(OVERLAP);
-    if !(0..=LONGEST_OVERLAP).contains(&hours) {
-        return Err(Fault::invalid_field("/overlap_hours", "out_of_range", say("Dari 0 sampai 168.", "From 0 to 168.")));
-    }
+    let hours = overlap(overlap_hours)?;
     store::end_keys(work.db(), row.id, now() + Duration::hours(hours)).await?;
     let key = add_key(work, row.id, row.kind).await?;
     work.touch_clients();

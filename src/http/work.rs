@@ -325,7 +325,7 @@ impl Work {
             self.app.clients.forget();
         }
         if self.has_jobs.load(Ordering::Relaxed) {
-            self.app.jobs_due.notify_one();
+            self.app.wake_workers();
         }
         Ok(())
     }

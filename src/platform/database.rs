@@ -343,6 +343,15 @@ pub async fn shared_now(connection: &impl ConnectionTrait) -> Result<DateTime<Ut
     row.map_or_else(|| Ok(now()), |row| row.try_get("", "at"))
 }
 
+/// Whether this transaction is the only one of all replicas that holds this lock, until it ends. SQLite's writers queue.
+pub async fn only_here(work: &DatabaseTransaction, lock: i64) -> Result<bool, DbErr> {
+    if work.get_database_backend() == DbBackend::Sqlite {
+        return Ok(true);
+    }
+    let row = work.query_one_raw(sql(work, "select pg_try_advisory_xact_lock(?) as taken", [lock.into()])).await?;
+    row.map_or(Ok(false), |row| row.try_get("", "taken"))
+}
+
 /// The clause that lets several workers take different rows; SQLite's single writer needs none.
 pub fn skip_locked(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Postgres { "for update skip locked" } else { "" }

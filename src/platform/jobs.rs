@@ -38,11 +38,28 @@ pub enum JobKind {
     CloseCall,
     /// Take back offers that nobody confirmed in time.
     LapseOffers,
+    /// Try to deliver an event to an endpoint of somebody else.
+    DeliverWebhook,
+}
+
+/// Workers of one lane take no jobs of another: servers of others that don't answer must not keep photos waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    Ours,
+    Webhooks,
 }
 
 impl JobKind {
-    pub const ALL: [Self; 7] =
-        [Self::ProcessMedia, Self::DeleteMedia, Self::DiscardOriginal, Self::ExpireUpload, Self::OpenCall, Self::CloseCall, Self::LapseOffers];
+    pub const ALL: [Self; 8] = [
+        Self::ProcessMedia,
+        Self::DeleteMedia,
+        Self::DiscardOriginal,
+        Self::ExpireUpload,
+        Self::OpenCall,
+        Self::CloseCall,
+        Self::LapseOffers,
+        Self::DeliverWebhook,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -53,6 +70,7 @@ impl JobKind {
             Self::OpenCall => "open_call",
             Self::CloseCall => "close_call",
             Self::LapseOffers => "lapse_offers",
+            Self::DeliverWebhook => "deliver_webhook",
         }
     }
 
@@ -113,17 +131,19 @@ pub async fn depth(connection: &impl ConnectionTrait, kind: JobKind) -> Result<i
     row.map_or(Ok(0), |row| row.try_get("", "depth"))
 }
 
-/// Takes the job that has been due longest, if any.
-pub async fn claim(database: &Database) -> Result<Option<Job>, DbErr> {
+/// Takes the job of a lane that has been due longest, if any.
+pub async fn claim(database: &Database, lane: Lane) -> Result<Option<Job>, DbErr> {
     let work = database.begin().await?;
     let at = shared_now(&work).await?;
     let text = format!(
         "update jobs set locked_until = ?, attempts = attempts + 1 where id = (select id from jobs \
-         where dead = 0 and run_at <= ? and (locked_until is null or locked_until < ?) \
+         where dead = 0 and run_at <= ? and (locked_until is null or locked_until < ?) and kind {} ? \
          order by run_at limit 1 {}) returning id, kind, subject_id, attempts, run_at, request_id",
+        if lane == Lane::Webhooks { "=" } else { "<>" },
         skip_locked(database.backend())
     );
-    let row = work.query_one_raw(sql(&work, &text, [(at + LEASE).into(), at.into(), at.into()])).await?;
+    let values = [(at + LEASE).into(), at.into(), at.into(), JobKind::DeliverWebhook.name().into()];
+    let row = work.query_one_raw(sql(&work, &text, values)).await?;
     let job = row.map(|row| Job::from_query_result(&row, "")).transpose()?;
     work.commit().await?;
     Ok(job)

@@ -222,7 +222,7 @@ async fn settle(world: &World) {
         // Counts also those that are being worked on.
         let hurried = "update jobs set run_at = case when locked_until is null then created_at else run_at end";
         let left = world.execute(hurried, vec![]).await.unwrap();
-        world.app.jobs_due.notify_one();
+        world.app.wake_workers();
         if left == 0 {
             return;
         }

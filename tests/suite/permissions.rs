@@ -181,6 +181,17 @@ const MAY: &[(&str, &str)] = &[
     ("revoke_api_client", "oa"),
     ("rotate_api_key", "oa"),
     ("get_api_usage", "oa"),
+    ("list_webhook_endpoints", "oa"),
+    ("create_webhook_endpoint", "oa"),
+    ("get_webhook_endpoint", "oa"),
+    ("edit_webhook_endpoint", "oa"),
+    ("delete_webhook_endpoint", "oa"),
+    ("rotate_webhook_secret", "oa"),
+    ("test_webhook_endpoint", "oa"),
+    ("replay_webhook_endpoint", "oa"),
+    ("list_webhook_deliveries", "oa"),
+    ("get_webhook_delivery", "oa"),
+    ("replay_webhook_delivery", "oa"),
     ("browse_products", "pmosxfcak"),
     ("suggest", "pmosxfcak"),
     ("follow_changes", "pmosxfcak"),
@@ -216,6 +227,7 @@ const ONLY_REFUSALS: &[&str] = &[
     "revoke_session",
     "remove_staff",
     "revoke_api_client",
+    "delete_webhook_endpoint",
     "remove_member",
     "revoke_invitation",
     "delete_photo",
@@ -310,6 +322,9 @@ on_both! {
         let client = json!({ "sme_id": town.sme, "name": "Kasir", "kind": "secret", "scopes": scopes, "rate_tier": "standard" });
         let client = town.owner.post("/v1/api-clients", client).await.expect(201);
         let program = Person { token: Some(client.text("/key")), ..world.public() };
+        let hook = json!({ "sme_id": town.sme, "url": "https://hooks.example.org/", "events": ["product.listed"] });
+        let hook = town.owner.post("/v1/webhook-endpoints", hook).await.expect(201).text("/id");
+        let ping = town.owner.post_empty(&format!("/v1/webhook-endpoints/{hook}/test")).await.expect(202).text("/id");
         let nowhere = uuid::Uuid::now_v7().to_string();
         let targets: BTreeMap<&str, String> = BTreeMap::from([
             ("{sme_id}", town.sme.clone()), ("{agency_id}", town.agency.clone()), ("{product_id}", product.text("/id")),
@@ -317,7 +332,7 @@ on_both! {
             ("{media_id}", product.text("/images/0/photo/id")), ("{exhibition_id}", exhibition), ("{item_id}", item.text("/id")),
             ("{application_id}", exhibitor.text("/application_id")), ("{document_id}", document.text("/id")),
             ("{requirement_id}", nowhere.clone()), ("{booth_id}", nowhere.clone()), ("{assignment_id}", nowhere.clone()), ("{question_id}", nowhere.clone()), ("{run_id}", nowhere.clone()), ("{day}", "2030-05-01".into()),
-            ("{upload_id}", upload.text("/id")), ("{client_id}", client.text("/id")), ("{invitation_id}", open.text("/id")), ("{session_id}", nowhere.clone()), ("{user_id}", nowhere),
+            ("{upload_id}", upload.text("/id")), ("{client_id}", client.text("/id")), ("{endpoint_id}", hook), ("{delivery_id}", ping), ("{invitation_id}", open.text("/id")), ("{session_id}", nowhere.clone()), ("{user_id}", nowhere),
             ("{sme}", "dodol-cisadane".into()), ("{handle}", "dodol".into()), ("{slug}", "pameran".into()),
         ]);
         let member = world.newcomer("nobody", false).await;
@@ -336,7 +351,7 @@ on_both! {
                     for (name, id) in &targets {
                         path = path.replace(name, id);
                     }
-                    if ["upload_photo", "list_products", "list_api_clients"].contains(&operation.id.as_str()) {
+                    if ["upload_photo", "list_products", "list_api_clients", "list_webhook_endpoints"].contains(&operation.id.as_str()) {
                         path = format!("{path}?sme_id={}", town.sme);
                     }
                     if operation.id == "compare_selection_runs" {
@@ -348,6 +363,7 @@ on_both! {
                     let body = match operation.id.as_str() {
                         "begin_application" => json!({ "sme_id": town.sme }),
                         "create_api_client" => json!({ "sme_id": town.sme, "name": "", "kind": "secret" }),
+                        "create_webhook_endpoint" => json!({ "sme_id": town.sme, "url": "", "events": [] }),
                         "begin_upload" => upload_of(&town.sme),
                         "create_product" => town.dodol("Dodol izin"),
                         "create_exhibition" => json!({ "agency_id": town.agency, "title": { "id": "" }, "city": "x", "province_code": "ID-BA", "dates": { "precision": "unknown" }, "time_zone": "Asia/Jakarta" }),

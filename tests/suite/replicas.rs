@@ -8,7 +8,7 @@ use etalase::{
     http::work::Work,
     platform::{
         bucket::EmbeddedServer,
-        jobs::{self, JobKind},
+        jobs::{self, JobKind, Lane},
     },
     reference,
 };
@@ -117,7 +117,7 @@ async fn a_job_is_taken_by_one_worker_only_and_names_the_request_that_asked_for_
     work.commit().await.unwrap();
     let take = async || {
         let mut taken = Vec::new();
-        while let Some(job) = jobs::claim(&app.database).await.unwrap() {
+        while let Some(job) = jobs::claim(&app.database, Lane::Ours).await.unwrap() {
             assert_eq!(job.request_id(), "the-request");
             taken.push(job.subject_id);
         }

@@ -1,0 +1,274 @@
+//! From the outbox to deliveries; endpoints and replays.
+
+use std::time::Duration as StdDuration;
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{
+    model::{DeliveryStatus, EventKind, new_secret},
+    store::{self, DeliveryRow, EndpointRow, Happened, NewEvent},
+    target,
+};
+use crate::{
+    app::App,
+    fault::{Fault, FieldFault, Outcome, field, say},
+    http::work::Work,
+    identity::{
+        policy::{ManageClients, Permit},
+        store::Target,
+    },
+    platform::{clock::now, database::only_here, jobs::JobKind},
+};
+
+/// How often the outbox is looked at.
+const LOOK: StdDuration = StdDuration::from_millis(500);
+/// How often what is old is taken away, and how old that is.
+const TIDY: StdDuration = StdDuration::from_hours(1);
+const KEPT: Duration = Duration::days(30);
+/// Rows of the outbox, and of what is old, that are dealt with in one transaction.
+const AT_ONCE: u32 = 500;
+/// Most endpoints of an owner.
+const MOST_ENDPOINTS: usize = 20;
+/// Most deliveries that one request makes due again.
+const MOST_REPLAYED: u32 = 10_000;
+/// One replica fans out at a time, so that a subject's events keep their order.
+const FAN_OUT_LOCK: i64 = 0x4554_414c + 2;
+
+/// Turns what happened into deliveries, for as long as the service runs.
+pub async fn fan_out_forever(app: App) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if let Err(fault) = fan_out(&app).await {
+            tracing::warn!(%fault, "webhooks: fanning out");
+        }
+    }
+}
+
+/// Takes away deliveries of the last month but one, for as long as the service runs.
+pub async fn tidy_forever(app: App) {
+    loop {
+        tokio::time::sleep(TIDY).await;
+        if let Err(fault) = tidy(&app, now() - KEPT).await {
+            tracing::warn!(%fault, "webhooks: taking away what is old");
+        }
+    }
+}
+
+/// Takes away what ended before then.
+pub async fn tidy(app: &App, before: DateTime<Utc>) -> Outcome<()> {
+    loop {
+        let work = Work::begin(app, "tidy").await?;
+        let has_more = store::forget(work.db(), before, AT_ONCE).await?;
+        work.commit().await?;
+        if !has_more {
+            return Ok(());
+        }
+    }
+}
+
+/// Turns everything in the outbox into deliveries.
+pub async fn fan_out(app: &App) -> Outcome<()> {
+    while store::has_happened(app.database.reader()).await? {
+        let work = Work::begin(app, "webhooks").await?;
+        if !only_here(work.db(), FAN_OUT_LOCK).await? {
+            return Ok(());
+        }
+        let happened = store::happened(work.db(), AT_ONCE).await?;
+        if happened.is_empty() {
+            return Ok(());
+        }
+        let endpoints = store::enabled_endpoints(work.db()).await?;
+        if !endpoints.is_empty() {
+            let smes: Vec<Uuid> = happened.iter().filter_map(|row| row.sme_id).collect();
+            let mentoring = store::agencies_of(work.db(), &smes).await?;
+            for row in &happened {
+                tell(&work, row, &endpoints, &mentoring).await?;
+            }
+        }
+        store::clear_outbox(work.db(), &happened).await?;
+        work.commit().await?;
+    }
+    Ok(())
+}
+
+/// Makes an event of what happened, if an endpoint wants it, and its deliveries.
+async fn tell(work: &Work, row: &Happened, endpoints: &[EndpointRow], mentoring: &[(Uuid, Uuid)]) -> Outcome<()> {
+    let kind: EventKind = serde_json::from_value(row.kind.as_str().into()).map_err(Fault::internal)?;
+    let told: Vec<&EndpointRow> = endpoints.iter().filter(|endpoint| wants(endpoint, kind) && concerns(endpoint, kind, row, mentoring)).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let path = path_of(kind, row);
+    let (sequence, payload) = number(work, &row.kind, row.subject_id, row.status.as_deref(), path).await?;
+    let event = NewEvent { id: Uuid::now_v7(), kind: &row.kind, subject: row.subject_id, sequence, payload: &payload };
+    store::insert_event(work.db(), &event).await?;
+    for endpoint in told {
+        let delivery = store::insert_delivery(work.db(), endpoint.id, &event).await?;
+        work.enqueue(JobKind::DeliverWebhook, delivery).await?;
+    }
+    Ok(())
+}
+
+/// The number and the body of an event. It says what changed and where to read it, not how it looks: that may have changed
+/// again by the time it arrives.
+async fn number(work: &Work, kind: &str, subject: Uuid, status: Option<&str>, path: Option<String>) -> Outcome<(i64, String)> {
+    let sequence = store::next_sequence(work.db(), subject).await?;
+    let mut data = Map::from_iter([("id".to_owned(), json!(subject)), ("sequence".to_owned(), json!(sequence))]);
+    if let Some(status) = status {
+        data.insert("status".to_owned(), status.into());
+    }
+    if let Some(path) = path {
+        data.insert("url".to_owned(), format!("{}{path}", work.app().config.public_url()).into());
+    }
+    let payload = json!({ "type": kind, "timestamp": now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true), "data": Value::Object(data) });
+    Ok((sequence, payload.to_string()))
+}
+
+fn path_of(kind: EventKind, row: &Happened) -> Option<String> {
+    let subject = row.subject_id;
+    match kind {
+        EventKind::ProductListed | EventKind::ProductChanged => Some(format!("/v1/storefront/products/{subject}")),
+        EventKind::ExhibitionChanged => row.slug.as_ref().map(|slug| format!("/v1/storefront/exhibitions/{slug}")),
+        EventKind::ApplicationChanged => row.parent_id.map(|exhibition| format!("/v1/exhibitions/{exhibition}/applications/{subject}")),
+        EventKind::SmeChanged => Some(format!("/v1/smes/{subject}")),
+        EventKind::ProductRemoved | EventKind::Ping => None,
+    }
+}
+
+fn wants(endpoint: &EndpointRow, kind: EventKind) -> bool {
+    kinds(endpoint).is_ok_and(|kinds| kinds.contains(&kind))
+}
+
+/// Whether an endpoint may know: an SME of its own and of exhibitions; an agency of everything public, of the SMEs that it
+/// mentors and of applications to its exhibitions.
+fn concerns(endpoint: &EndpointRow, kind: EventKind, row: &Happened, mentoring: &[(Uuid, Uuid)]) -> bool {
+    match endpoint.owner() {
+        Target::Sme(sme) => kind == EventKind::ExhibitionChanged || row.sme_id == Some(sme),
+        Target::Agency(agency) => match kind {
+            EventKind::ApplicationChanged => row.agency_id == Some(agency),
+            EventKind::SmeChanged => mentoring.contains(&(row.subject_id, agency)),
+            _ => true,
+        },
+    }
+}
+
+/// The events that an endpoint wants.
+pub fn kinds(endpoint: &EndpointRow) -> Outcome<Vec<EventKind>> {
+    serde_json::from_value(endpoint.events.clone()).map_err(Fault::internal)
+}
+
+fn check(app: &App, url: &str, events: &[EventKind]) -> Outcome<()> {
+    let mut faults: Vec<FieldFault> = Vec::new();
+    if let Some(why) = target::refusal(url, app.config.webhooks_to_private) {
+        faults.push(field("/url", "bad_url", why));
+    }
+    if events.is_empty() {
+        faults.push(field("/events", "required", say("Sebutkan sedikitnya satu.", "Name at least one.")));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Fault::invalid(faults)) }
+}
+
+/// Makes an endpoint; its secret is shown this once.
+pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, url: String, events: &[EventKind]) -> Outcome<EndpointRow> {
+    check(work.app(), &url, events)?;
+    if store::endpoints(work.db(), owner).await?.len() >= MOST_ENDPOINTS {
+        return Err(Fault::conflict("too_many_endpoints", say("Paling banyak 20.", "At most 20.")));
+    }
+    let (sme_id, agency_id) = owner.columns();
+    let row = EndpointRow {
+        id: Uuid::now_v7(),
+        sme_id,
+        agency_id,
+        url,
+        events: json!(events),
+        secret: new_secret(),
+        old_secret: None,
+        old_secret_until: None,
+        enabled: 1,
+        disabled_reason: None,
+        last_success_at: None,
+        created_at: now(),
+        version: 1,
+    };
+    store::insert_endpoint(work.db(), &row, permit.by()).await?;
+    work.audit(permit, "create", "webhook_endpoint", row.id, json!({ "events": events }), None).await?;
+    Ok(row)
+}
+
+/// What is to change; what is absent stays.
+pub struct Change {
+    pub url: Option<String>,
+    pub events: Option<Vec<EventKind>>,
+    pub enabled: Option<bool>,
+}
+
+/// Changes an endpoint. Switched on again, it is sent what waited.
+pub async fn edit(work: &Work, permit: &Permit<ManageClients>, mut row: EndpointRow, change: Change) -> Outcome<()> {
+    let was_enabled = row.enabled == 1;
+    if let Some(url) = change.url {
+        row.url = url;
+    }
+    let events = match change.events {
+        Some(events) => events,
+        None => kinds(&row)?,
+    };
+    check(work.app(), &row.url, &events)?;
+    row.events = json!(events);
+    if let Some(enabled) = change.enabled {
+        row.enabled = i64::from(enabled);
+        row.disabled_reason = if enabled { None } else { Some(row.disabled_reason.unwrap_or_else(|| "by_hand".to_owned())) };
+    }
+    store::update_endpoint(work.db(), &row).await?;
+    if !was_enabled && row.enabled == 1 {
+        for delivery in store::waiting(work.db(), row.id).await? {
+            work.enqueue(JobKind::DeliverWebhook, delivery).await?;
+        }
+    }
+    work.audit(permit, "edit", "webhook_endpoint", row.id, json!({ "events": events, "enabled": row.enabled == 1 }), None).await
+}
+
+pub async fn delete(work: &Work, permit: &Permit<ManageClients>, row: &EndpointRow) -> Outcome<()> {
+    store::delete_endpoint(work.db(), row.id).await?;
+    work.audit(permit, "delete", "webhook_endpoint", row.id, json!({}), None).await
+}
+
+/// Makes a new secret; messages are signed with both for so many hours.
+pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, mut row: EndpointRow, overlap_hours: i64) -> Outcome<EndpointRow> {
+    row.old_secret = Some(std::mem::replace(&mut row.secret, new_secret()));
+    row.old_secret_until = Some(now() + Duration::hours(overlap_hours));
+    store::update_endpoint(work.db(), &row).await?;
+    work.audit(permit, "rotate", "webhook_endpoint", row.id, json!({ "overlap_hours": overlap_hours }), None).await?;
+    Ok(EndpointRow { version: row.version + 1, ..row })
+}
+
+/// Sends a ping; the delivery.
+pub async fn ping(work: &Work, row: &EndpointRow) -> Outcome<Uuid> {
+    let (sequence, payload) = number(work, "ping", row.id, None, None).await?;
+    let event = NewEvent { id: Uuid::now_v7(), kind: "ping", subject: row.id, sequence, payload: &payload };
+    store::insert_event(work.db(), &event).await?;
+    let delivery = store::insert_delivery(work.db(), row.id, &event).await?;
+    work.enqueue(JobKind::DeliverWebhook, delivery).await?;
+    Ok(delivery)
+}
+
+/// Sends again what was sent or given up since then; how many deliveries.
+pub async fn replay(work: &Work, permit: &Permit<ManageClients>, row: &EndpointRow, since: DateTime<Utc>, status: DeliveryStatus) -> Outcome<usize> {
+    let deliveries = store::revive(work.db(), row.id, since, status, MOST_REPLAYED).await?;
+    for delivery in &deliveries {
+        work.enqueue(JobKind::DeliverWebhook, *delivery).await?;
+    }
+    let change = json!({ "since": since, "status": status, "deliveries": deliveries.len() });
+    work.audit(permit, "replay", "webhook_endpoint", row.id, change, None).await?;
+    Ok(deliveries.len())
+}
+
+/// Sends one delivery again.
+pub async fn replay_one(work: &Work, permit: &Permit<ManageClients>, delivery: &DeliveryRow) -> Outcome<()> {
+    if !store::revive_one(work.db(), delivery.id).await? {
+        return Err(Fault::conflict("still_waiting", say("Masih menunggu dikirim.", "It still waits to be delivered.")));
+    }
+    work.enqueue(JobKind::DeliverWebhook, delivery.id).await?;
+    work.audit(permit, "replay", "webhook_endpoint", delivery.endpoint_id, json!({ "delivery": delivery.id }), None).await
+}
