@@ -1,11 +1,13 @@
 """What a developer does first with the generated client; stops at the first answer that is not as documented."""
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 import httpx
 from etalase_client import AuthenticatedClient, Client
 from etalase_client.api.identity import get_me, sign_in
+from etalase_client.api.integrations import create_webhook_endpoint, delete_webhook_endpoint, test_webhook_endpoint
 from etalase_client.api.media import get_photo
 from etalase_client.api.products import create_product, edit_product, get_product, list_products
 from etalase_client.api.storefront import (
@@ -16,6 +18,7 @@ from etalase_client.api.storefront import (
     get_public_product,
 )
 from etalase_client.models import (
+    EventKind,
     FoundCard,
     ExhibitionStatus,
     Format,
@@ -26,6 +29,7 @@ from etalase_client.models import (
     MoneyInput,
     NewProduct,
     NewVariant,
+    NewWebhookEndpoint,
     ProductList,
     PageProductSummary,
     PagePublicExhibition,
@@ -39,8 +43,11 @@ from etalase_client.models import (
     SignedIn,
     SignIn,
     Sort,
+    WebhookDelivery,
+    WebhookEndpoint,
 )
 from etalase_client.types import UNSET
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 T = TypeVar("T")
 
@@ -143,13 +150,52 @@ def sell(owner: AuthenticatedClient) -> str:
     return "one draft made once and edited once"
 
 
+class Receiver(BaseHTTPRequestHandler):
+    """A server of ours, which keeps what it is told."""
+
+    told: list[tuple[str, dict[str, str]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        self.told.append((body, {name.lower(): value for name, value in self.headers.items()}))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def hear(owner: AuthenticatedClient) -> str:
+    """The library that Standard Webhooks publishes believes what a server is told."""
+    me = good("me", get_me.sync(client=owner), Me)
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        server.timeout = 30
+        url = f"http://127.0.0.1:{server.server_port}/hooks"
+        new = NewWebhookEndpoint(sme_id=me.smes[0].sme_id, url=url, events=[EventKind.PRODUCT_CHANGED])
+        hook = good("a webhook endpoint", create_webhook_endpoint.sync(client=owner, body=new), WebhookEndpoint)
+        assert hook.secret, "the endpoint has no secret"
+        good("a test", test_webhook_endpoint.sync(hook.id, client=owner), WebhookDelivery)
+        server.handle_request()
+    body, headers = Receiver.told[0]
+    library = Webhook(hook.secret)
+    assert library.verify(body, headers)["type"] == "ping", "another event"
+    try:
+        library.verify(body.replace("ping", "pong"), headers)
+    except WebhookVerificationError:
+        pass
+    else:
+        raise AssertionError("a message that was changed is believed")
+    assert delete_webhook_endpoint.sync_detailed(hook.id, client=owner).status_code == 204, "the endpoint stays"
+    return "one webhook verified"
+
+
 def main(base: str, password: str) -> None:
     # A status that the document does not name is an error, not an empty answer.
     with Client(base, raise_on_unexpected_status=True) as visitor:
         browsed = visit(visitor, base)
         signed_in = good("sign-in", sign_in.sync(client=visitor, body=SignIn(email="owner@demo.example", password=password)), SignedIn)
     with AuthenticatedClient(base, signed_in.token, raise_on_unexpected_status=True) as owner:
-        print(f"python: {browsed}, {sell(owner)}")
+        print(f"python: {browsed}, {sell(owner)}, {hear(owner)}")
 
 
 main(*sys.argv[1:])

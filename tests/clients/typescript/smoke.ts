@@ -1,7 +1,12 @@
 // What a front-end developer does first with the generated client; stops at the first answer that is not as documented.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import createClient from "openapi-fetch";
+import { Webhook } from "standardwebhooks";
 import type { components, paths } from "./client/schema.js";
 
 type Schemas = components["schemas"];
@@ -121,4 +126,25 @@ assert(media_id, "the product has no photo");
 const photo = good("a photo", await owner.GET("/v1/media/{media_id}", { params: { path: { media_id } } }));
 assert(photo.status === "ready" && photo.renditions.length > 0, "the photo is not ready");
 
-console.log(`typescript: ${cards.length} products in pages, ${lineup.data.length} in the line-up, one draft made once and edited once`);
+// A server of ours is told, and the library that Standard Webhooks publishes believes what it is told.
+const server = createServer().listen(0, "127.0.0.1");
+await once(server, "listening");
+const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks`;
+const hook = good("a webhook endpoint", await owner.POST("/v1/webhook-endpoints", { body: { sme_id, url, events: ["product.changed"] } }));
+assert(hook.secret, "the endpoint has no secret");
+const told = once(server, "request") as Promise<[IncomingMessage, { end: () => void }]>;
+const endpoint = { params: { path: { endpoint_id: hook.id } } };
+good("a test", await owner.POST("/v1/webhook-endpoints/{endpoint_id}/test", endpoint));
+const [request, response] = await told;
+const payload = await text(request);
+response.end();
+const headers = Object.fromEntries(["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) => [name, String(request.headers[name])]));
+const library = new Webhook(hook.secret);
+assert.equal((library.verify(payload, headers) as { type: string }).type, "ping", "another event");
+assert.throws(() => library.verify(payload.replace("ping", "pong"), headers), "a message that was changed is believed");
+const removed = await owner.DELETE("/v1/webhook-endpoints/{endpoint_id}", endpoint);
+assert.equal(removed.response.status, 204, "the endpoint stays");
+server.close();
+server.closeAllConnections();
+
+console.log(`typescript: ${cards.length} products in pages, ${lineup.data.length} in the line-up, one draft made once and edited once, one webhook verified`);
