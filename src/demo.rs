@@ -1,12 +1,13 @@
 //! The demo data: honest about what is known of 2017, and marked as demo where it is invented
 //! (product.md 5). It is made by the same use cases as everything else, photos included.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{Datelike, Days, NaiveDate, Utc};
 use image::{Rgb, RgbImage};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -14,6 +15,10 @@ use crate::{
     app::App,
     catalogue::{
         self,
+        attributes::{
+            self,
+            model::{AttributeChoice, AttributeDefinition, AttributeKind},
+        },
         model::{ContentUnit, ListingEvent, ListingStatus, NetContent, NewMaterial, NewProduct, NewVariant, Origin, Storage},
         service::Decision,
     },
@@ -186,6 +191,7 @@ pub async fn seed(app: &App) -> anyhow::Result<Vec<Account>> {
     let accounts = people_and_places(app).await?;
     if fact(app, "demo_seeded").await?.is_none() {
         let officer = user(app, "officer@demo.example").await?;
+        define_attributes(app).await?;
         for index in 0..ITEMS.len() {
             draft_with_photo(app, index, officer).await?;
         }
@@ -195,6 +201,63 @@ pub async fn seed(app: &App) -> anyhow::Result<Vec<Account>> {
         future_lineup(app).await?;
     }
     Ok(accounts)
+}
+
+/// What two categories ask of their products; made up, like the products.
+async fn define_attributes(app: &App) -> Outcome<()> {
+    let label = |(id, en): (&str, &str)| Localized::new(id, en);
+    let define = |name: &str, named, kind, choices: &[(&str, &str, &str)]| AttributeDefinition {
+        name: name.to_owned(),
+        label: label(named),
+        kind,
+        choices: choices.iter().map(|(value, id, en)| AttributeChoice { value: (*value).to_owned(), label: label((id, en)) }).collect(),
+        minimum: None,
+        maximum: None,
+        unit: None,
+        required: false,
+    };
+    let level = define("heat", ("Tingkat pedas", "Heat"), AttributeKind::Integer, &[]);
+    let chips =
+        [define("taste", ("Rasa", "Taste"), AttributeKind::Choice, TASTES), AttributeDefinition { minimum: Some(0), maximum: Some(5), ..level }];
+    let sizes = [("s", "S", "S"), ("m", "M", "M"), ("l", "L", "L"), ("xl", "XL", "XL")];
+    let garments = [define("sizes", ("Ukuran", "Sizes"), AttributeKind::Several, &sizes)];
+    let admin = user(app, "admin@demo.example").await?;
+    let work = Work::begin(app, "demo").await?;
+    for (category, definitions) in [("keripik", chips.as_slice()), ("pakaian", &garments)] {
+        let found = catalogue::store::category_by_slug(work.db(), category).await?.ok_or_else(Fault::not_found)?;
+        // A first start that was cut off goes on where it was.
+        if attributes::store::newest(work.db(), found.id).await? == 0 {
+            attributes::service::define(&work, &policy::system(admin), category, definitions).await?;
+        }
+    }
+    work.commit().await
+}
+
+/// value, Indonesian, English; the Indonesian word is looked for in the title.
+const TASTES: &[(&str, &str, &str)] = &[
+    ("original", "Original", "Original"),
+    ("hot", "Pedas", "Hot"),
+    ("lime_leaf", "Daun jeruk", "Lime leaf"),
+    ("cheese", "Keju", "Cheese"),
+    ("salty", "Asin", "Salty"),
+    ("balado", "Balado", "Balado"),
+    ("palm_sugar", "Gula aren", "Palm sugar"),
+];
+
+/// What a product says of itself by what its category asks.
+fn stated(item: &Item) -> BTreeMap<String, Value> {
+    let mut values = BTreeMap::new();
+    if item.category == "keripik" {
+        let heat = if item.id.ends_with("pedas") { 4 } else { i64::from(item.id.ends_with("balado")) * 3 };
+        values.insert("heat".to_owned(), heat.into());
+        if let Some((taste, ..)) = TASTES.iter().find(|(_, id, _)| item.id.ends_with(&id.to_lowercase())) {
+            values.insert("taste".to_owned(), (*taste).into());
+        }
+    }
+    if item.category == "pakaian" {
+        values.insert("sizes".to_owned(), json!(["s", "m", "l", "xl"]));
+    }
+    values
 }
 
 /// The value of a fact of the service, such as that the demo was seeded.
@@ -469,6 +532,7 @@ fn new_product(sme_id: Uuid, item: &Item) -> NewProduct {
         storage: None,
         ingredients: None,
         allergens: None,
+        attributes: stated(item),
         variants: vec![variant("standar", item.price, None)],
         materials: Vec::new(),
     };

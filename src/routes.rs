@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    catalogue::api::CatalogueApi,
+    catalogue::{api::CatalogueApi, attributes::api::AttributesApi},
     clients::api::ClientsApi,
     documents::api::DocumentsApi,
     exhibitions::{
@@ -35,14 +35,14 @@ use crate::{
 };
 
 type Everything = (
-    (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
+    (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, AttributesApi, MediaApi),
     (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
     (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, WebhooksApi, OperationsApi),
 );
 
 fn service() -> OpenApiService<Everything, ()> {
     let everything = (
-        (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, MediaApi),
+        (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, AttributesApi, MediaApi),
         (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
         (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, WebhooksApi, OperationsApi),
     );

@@ -17,7 +17,7 @@ use tracing::{Instrument, info_span};
 
 use crate::{
     app::App,
-    backup,
+    backup, catalogue,
     exhibitions::{applications::service as applications, model::ExhibitionEvent},
     fault::{Fault, Outcome},
     media,
@@ -132,6 +132,7 @@ async fn perform(app: &App, kind: JobKind, job: &Job) -> Outcome<()> {
         JobKind::ExpireUpload => media::uploads::expire(app, job).await,
         JobKind::OpenCall => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Open, &job.request_id()).await,
         JobKind::CloseCall => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Close, &job.request_id()).await,
+        JobKind::ShowCategory => catalogue::attributes::service::show(app, job.subject_id, &job.request_id()).await,
         JobKind::DeliverWebhook => webhooks::deliver(app, job.subject_id, &job.request_id()).await,
         JobKind::LapseOffers => applications::lapse(app, job.subject_id, &job.request_id()).await,
     }

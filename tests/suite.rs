@@ -7,6 +7,8 @@
 mod world;
 #[path = "suite/applications.rs"]
 mod applications;
+#[path = "suite/attributes.rs"]
+mod attributes;
 #[path = "suite/backup.rs"]
 mod backup;
 #[path = "suite/clients.rs"]

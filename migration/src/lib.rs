@@ -27,6 +27,7 @@ mod m0018_replicas;
 mod m0019_changes;
 mod m0020_clients;
 mod m0021_webhooks;
+mod m0022_attributes;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_changes::Migration),
             Box::new(m0020_clients::Migration),
             Box::new(m0021_webhooks::Migration),
+            Box::new(m0022_attributes::Migration),
         ]
     }
 }

@@ -9,6 +9,7 @@ use poem_openapi::{
     param::{Path, Query},
 };
 use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
@@ -64,6 +65,8 @@ pub struct Product {
     pub storage: Option<Storage>,
     pub ingredients: Option<Localized>,
     pub allergens: Option<Vec<String>>,
+    /// By name, as the category defines them.
+    pub attributes: BTreeMap<String, Value>,
     pub variants: Vec<Variant>,
     pub materials: Vec<Material>,
     pub images: Vec<AttachedPhoto>,
@@ -216,6 +219,7 @@ impl From<Listing> for Product {
             storage: product.storage,
             ingredients: product.ingredients,
             allergens: product.allergens.and_then(|list| serde_json::from_value(list).ok()),
+            attributes: serde_json::from_value(product.attributes).unwrap_or_default(),
             variants: listing.variants.into_iter().map(Variant::from).collect(),
             materials: listing.materials.into_iter().map(Material::from).collect(),
             images: listing.images,

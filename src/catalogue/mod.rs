@@ -11,6 +11,7 @@
 //! ```
 
 pub mod api;
+pub mod attributes;
 pub mod model;
 pub mod service;
 pub mod store;

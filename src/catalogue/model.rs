@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use poem_openapi::{Enum, Object, types::MaybeUndefined};
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     fault::{FieldFault, Say, field, say},
     transitions::state_machine,
-    values::{Localized, MoneyInput},
+    values::{Language, Localized, MoneyInput},
 };
 
 /// Where a listing stands (product.md 3.2).
@@ -290,6 +291,10 @@ pub struct NewProduct {
     /// Names of allergens; an empty list says that there are none.
     #[serde(default)]
     pub allergens: Option<Vec<String>>,
+    /// By name, as the category defines them.
+    #[serde(default)]
+    #[oai(default)]
+    pub attributes: BTreeMap<String, Value>,
     #[serde(default)]
     #[oai(default)]
     pub variants: Vec<NewVariant>,
@@ -316,6 +321,8 @@ pub struct ProductPatch {
     pub storage: MaybeUndefined<Storage>,
     pub ingredients: MaybeUndefined<Localized>,
     pub allergens: MaybeUndefined<Vec<String>>,
+    /// Those named change; null takes one away.
+    pub attributes: Option<BTreeMap<String, Value>>,
 }
 
 impl ProductPatch {
@@ -329,6 +336,7 @@ impl ProductPatch {
             || !self.storage.is_undefined()
             || !self.ingredients.is_undefined()
             || !self.allergens.is_undefined()
+            || self.attributes.is_some()
     }
 }
 
@@ -387,10 +395,12 @@ pub struct ListingFacts {
     pub has_storage: bool,
     pub has_ingredients: bool,
     pub has_allergens: bool,
+    /// What the category requires: name, label, and whether it is there.
+    pub attributes: Vec<(String, Localized, bool)>,
 }
 
 /// The guards of submit (product.md 3.2), each with whether it is met.
-pub fn checklist(facts: &ListingFacts) -> Vec<(&'static str, &'static str, bool, Say)> {
+pub fn checklist(facts: &ListingFacts) -> Vec<(&'static str, String, bool, Say)> {
     let mut checks = vec![
         ("summary", "/summary/id", facts.has_summary, say("Ringkasan dalam bahasa Indonesia.", "A summary in Indonesian.")),
         ("price", "/variants", facts.has_variant, say("Sedikitnya satu varian berharga.", "At least one variant with a price.")),
@@ -410,6 +420,11 @@ pub fn checklist(facts: &ListingFacts) -> Vec<(&'static str, &'static str, bool,
             ),
         ]);
     }
+    let mut checks: Vec<_> = checks.into_iter().map(|(code, pointer, met, message)| (code, pointer.to_owned(), met, message)).collect();
+    checks.extend(facts.attributes.iter().map(|(name, label, met)| {
+        let message = say(format!("{}.", label.in_language(Language::Id)), format!("{}.", label.in_language(Language::En)));
+        ("attribute", format!("/attributes/{name}"), *met, message)
+    }));
     checks
 }
 

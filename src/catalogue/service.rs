@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    attributes::{self, model::AttributeDefinition},
     model::{
         ListingEvent, ListingFacts, ListingStatus, NewMaterial, NewProduct, NewVariant, ProductPatch, ReasonCode, StockPolicy, VariantPatch,
         Verification, check_gtin, check_options, check_range, checklist,
@@ -36,12 +37,16 @@ pub struct Listing {
     pub variants: Vec<variant::Model>,
     pub materials: Vec<material::Model>,
     pub images: Vec<AttachedPhoto>,
+    /// The attributes that its category defines now.
+    pub attributes: Vec<AttributeDefinition>,
 }
 
-/// Reads the parts of `product`: four statements, whatever their number.
+/// Reads the parts of `product`: five statements, whatever their number.
 pub async fn listing(connection: &impl ConnectionTrait, product: product::Model) -> Outcome<Listing> {
+    let category = store::category_by_id(connection, product.category_id).await?;
     Ok(Listing {
-        category: store::category_by_id(connection, product.category_id).await?,
+        attributes: attributes::service::effective(connection, &category).await?,
+        category,
         variants: store::variants(connection, product.id).await?,
         materials: store::materials(connection, product.id).await?,
         images: media::service::attached(connection, product.id).await?,
@@ -57,6 +62,9 @@ pub async fn scope(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<
 /// What the checklist looks at.
 pub fn facts(listing: &Listing) -> ListingFacts {
     let product = &listing.product;
+    let values = attributes::service::values(&product.attributes);
+    let required = listing.attributes.iter().filter(|definition| definition.required);
+    let has = |definition: &AttributeDefinition| attributes::model::missing(&listing.attributes, &values).all(|missing| missing != definition);
     let filled = |text: &Option<Localized>| text.as_ref().is_some_and(|text| !text.id.trim().is_empty());
     ListingFacts {
         is_food: listing.category.is_food == 1,
@@ -68,6 +76,7 @@ pub fn facts(listing: &Listing) -> ListingFacts {
         has_storage: product.storage.is_some(),
         has_ingredients: filled(&product.ingredients),
         has_allergens: product.allergens.is_some(),
+        attributes: required.map(|definition| (definition.name.clone(), definition.label.clone(), has(definition))).collect(),
     }
 }
 
@@ -92,6 +101,7 @@ pub async fn create(work: &Work, permit: &Permit<EditProduct>, new: NewProduct) 
         storage: new.storage,
         ingredients: new.ingredients,
         allergens: new.allergens.map(|allergens| json!(allergens)),
+        attributes: json!(new.attributes),
         published_at: None,
         deleted_at: None,
         version: 1,
@@ -99,6 +109,7 @@ pub async fn create(work: &Work, permit: &Permit<EditProduct>, new: NewProduct) 
         updated_at: now(),
     };
     check_product(&product, &mut faults);
+    check_attributes(work, category.as_ref(), &product, &mut faults).await?;
     if new.variants.len() > MOST_VARIANTS {
         faults.push(too_many_variants());
     }
@@ -127,11 +138,21 @@ pub async fn edit(work: &Work, permit: &Permit<EditProduct>, mut product: produc
     require_open(open, product.status)?;
     let mut faults = Vec::new();
     let old_handle = product.handle.clone();
+    let is_described_anew = patch.category.is_some() || patch.attributes.is_some();
     if let Some(slug) = patch.category
         && let Some(category) = find_category(work, &slug, &mut faults).await?
     {
         product.category_id = category.id;
     }
+    let mut values = attributes::service::values(&product.attributes);
+    for (name, value) in patch.attributes.unwrap_or_default() {
+        if value.is_null() {
+            values.remove(&name);
+        } else {
+            values.insert(name, value);
+        }
+    }
+    product.attributes = values.into();
     product.title = patch.title.unwrap_or(product.title);
     product.handle = patch.handle.unwrap_or(product.handle);
     product.made_to_order = patch.made_to_order.map_or(product.made_to_order, i64::from);
@@ -147,6 +168,10 @@ pub async fn edit(work: &Work, permit: &Permit<EditProduct>, mut product: produc
         MaybeUndefined::Undefined => {}
     }
     check_product(&product, &mut faults);
+    if is_described_anew {
+        let category = store::category_by_id(work.db(), product.category_id).await?;
+        check_attributes(work, Some(&category), &product, &mut faults).await?;
+    }
     refuse(faults)?;
     if product.handle != old_handle {
         store::remember_handle(work.db(), &product, &old_handle).await?;
@@ -388,6 +413,15 @@ async fn find_category(work: &Work, slug: &str, faults: &mut Vec<FieldFault>) ->
         faults.push(field("/category", "unknown", say("Kategori tidak dikenal.", "No such category.")));
     }
     Ok(category)
+}
+
+/// Complains about values that are not as the category defines them.
+async fn check_attributes(work: &Work, category: Option<&category::Model>, product: &product::Model, faults: &mut Vec<FieldFault>) -> Outcome<()> {
+    if let Some(category) = category {
+        let definitions = attributes::service::effective(work.db(), category).await?;
+        attributes::model::check_values(&definitions, &attributes::service::values(&product.attributes), faults);
+    }
+    Ok(())
 }
 
 fn too_many_variants() -> FieldFault {

@@ -73,6 +73,8 @@ pub mod product {
         pub ingredients: Option<Localized>,
         #[sea_orm(column_type = "JsonBinary", nullable)]
         pub allergens: Option<Json>,
+        #[sea_orm(column_type = "JsonBinary")]
+        pub attributes: Json,
         pub published_at: Option<DateTimeUtc>,
         pub deleted_at: Option<DateTimeUtc>,
         pub version: i64,

@@ -103,6 +103,8 @@ actions! {
     CreateAgency [OPERATOR];
     /// Read the audit trail of an SME and what it owns.
     ReadAudit [OWNER, OFFICER, MENTOR, COORDINATOR, HEAD, OPERATOR];
+    /// Say what categories ask of their products.
+    ManageCategories [OPERATOR];
     /// Make and end API keys and webhooks.
     ManageClients [OWNER, COORDINATOR, HEAD, OPERATOR];
     /// What every signed-in person may do for themselves.

@@ -38,6 +38,8 @@ pub enum JobKind {
     CloseCall,
     /// Take back offers that nobody confirmed in time.
     LapseOffers,
+    /// Show the products of a category as they are described now.
+    ShowCategory,
     /// Try to deliver an event to an endpoint of somebody else.
     DeliverWebhook,
 }
@@ -50,7 +52,7 @@ pub enum Lane {
 }
 
 impl JobKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ProcessMedia,
         Self::DeleteMedia,
         Self::DiscardOriginal,
@@ -58,6 +60,7 @@ impl JobKind {
         Self::OpenCall,
         Self::CloseCall,
         Self::LapseOffers,
+        Self::ShowCategory,
         Self::DeliverWebhook,
     ];
 
@@ -70,6 +73,7 @@ impl JobKind {
             Self::OpenCall => "open_call",
             Self::CloseCall => "close_call",
             Self::LapseOffers => "lapse_offers",
+            Self::ShowCategory => "show_category",
             Self::DeliverWebhook => "deliver_webhook",
         }
     }

@@ -81,7 +81,9 @@ impl StorefrontApi {
         halal: Query<Option<HalalFilter>>,
         /// Only what can be ordered now.
         in_stock: Query<Option<bool>>,
-        /// Facets to be counted, separated by commas, such as `category,price`.
+        /// An attribute and its value, such as `taste:hot`, or a range of a whole number, such as `length_mm:100..200`.
+        attribute: Query<Vec<String>>,
+        /// Facets to be counted, separated by commas, such as `category,price`; `attributes` for all attributes of what is found.
         #[oai(validator(pattern = "^[a-z_]+(,[a-z_]+)*$"))]
         facets: Query<Option<String>>,
         sort: Query<Option<Sort>>,
@@ -101,6 +103,7 @@ impl StorefrontApi {
                 is_halal: halal.0.is_some(),
                 is_in_stock: in_stock.0.unwrap_or_default(),
                 exhibitions: exhibition.0,
+                attributes: browse::attributes(&attribute)?,
             },
             facets: facets.0.as_deref().map(browse::facets).transpose()?.unwrap_or_default(),
             sort: sort.0.unwrap_or_default(),

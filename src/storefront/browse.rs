@@ -13,7 +13,7 @@ use super::{
     answer::{Rendered, whole},
     model::{Change, ChangeKind, Changes, ChangesPage, Completion, CompletionKind, Highlight, ProductPageInfo, Sort},
     search::{
-        facets::{Facet, FacetValue, Filters, Surroundings, origin_label, price_label},
+        facets::{ATTRIBUTES, Facet, FacetValue, Filters, Surroundings, Wish, origin_label, price_label},
         index::{Found, Hits, Index, Position},
         query::{Wanted, Way, escaped, highlight, parse},
         words::words,
@@ -36,7 +36,7 @@ const ZONE: &str = "Asia/Jakarta";
 pub struct Listing {
     pub words: Vec<Wanted>,
     pub filters: Filters,
-    pub facets: Vec<Facet>,
+    pub facets: Asking,
     pub sort: Sort,
     pub limit: u32,
     pub cursor: Option<String>,
@@ -49,7 +49,8 @@ impl Listing {
     pub fn check(&self) -> Outcome<()> {
         let filters = &self.filters;
         let lists = [&filters.categories, &filters.regions, &filters.exhibitions, &filters.smes, &filters.wastes];
-        if lists.iter().any(|list| list.len() > 50) {
+        let wishes: usize = filters.attributes.values().map(Vec::len).sum();
+        if lists.iter().any(|list| list.len() > 50) || wishes > 50 {
             return Err(Fault::new(&INVALID_PARAMETER).detail(say("Paling banyak 50 nilai.", "At most 50 values.")));
         }
         if filters.price_min.unwrap_or(0) < 0 || filters.price_max.unwrap_or(0) < 0 {
@@ -65,15 +66,43 @@ impl Listing {
     }
 }
 
+/// Facets that are asked for.
+#[derive(Default)]
+pub struct Asking {
+    facets: Vec<Facet>,
+    /// All attributes that the products found have.
+    has_attributes: bool,
+}
+
+impl Asking {
+    fn is_empty(&self) -> bool {
+        self.facets.is_empty() && !self.has_attributes
+    }
+}
+
 /// The facets of a list with commas.
-pub fn facets(names: &str) -> Outcome<Vec<Facet>> {
+pub fn facets(names: &str) -> Outcome<Asking> {
     let known = |name: &str| Facet::ALL.into_iter().find(|facet| facet.name() == name);
     let unknown = |name: &str| {
-        let all = Facet::ALL.map(Facet::name).join(", ");
+        let all = format!("{}, {ATTRIBUTES}", Facet::ALL.map(|facet| facet.name()).join(", "));
         Fault::new(&INVALID_PARAMETER)
             .detail(say(format!("Tidak ada faset `{name}`; ada {all}."), format!("There is no facet `{name}`; there are {all}.")))
     };
-    names.split(',').map(|name| known(name).ok_or_else(|| unknown(name))).collect()
+    let others = names.split(',').filter(|name| *name != ATTRIBUTES);
+    let facets = others.map(|name| known(name).ok_or_else(|| unknown(name))).collect::<Outcome<_>>()?;
+    Ok(Asking { facets, has_attributes: names.split(',').any(|name| name == ATTRIBUTES) })
+}
+
+/// Filters such as `taste:hot` and `length_mm:100..200`.
+pub fn attributes(given: &[String]) -> Outcome<BTreeMap<String, Vec<Wish>>> {
+    let mut wishes: BTreeMap<String, Vec<Wish>> = BTreeMap::new();
+    for text in given {
+        let (name, value) = text
+            .split_once(':')
+            .ok_or_else(|| Fault::new(&INVALID_PARAMETER).detail(say("Tulis attribute sebagai nama:nilai.", "Write attribute as name:value.")))?;
+        wishes.entry(name.to_owned()).or_default().push(Wish::read(value));
+    }
+    Ok(wishes)
 }
 
 /// A page of products: the index says which, one statement reads their cards.
@@ -87,11 +116,12 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
     let answer = app.catalogue.ask(app, |index| {
         let found = index.find(&listing.words, &listing.filters, &around, went_on.as_ref(), today);
         let hits = index.page(&found, listing.sort, went_on.as_ref().map(|position| &position.last), limit);
-        let facets = listing
-            .facets
-            .iter()
-            .map(|facet| (facet.name().to_owned(), facet_values(index, &found, *facet, &around, listing.language, today)))
-            .collect();
+        let count = |facet: &Facet| (facet.name().into_owned(), facet_values(index, &found, facet, &around, listing.language, today));
+        let mut facets: BTreeMap<String, Vec<FacetValue>> = listing.facets.facets.iter().map(count).collect();
+        if listing.facets.has_attributes {
+            let all = index.attribute_names().map(|name| count(&Facet::Attribute(name.clone())));
+            facets.extend(all.filter(|(_, values)| !values.is_empty()).take(MOST_VALUES));
+        }
         Asked { total: found.count(), hits, facets, ways: found.ways }
     });
     let Asked { total, hits, facets, ways } = answer.await?;
@@ -141,7 +171,7 @@ struct Asked {
 /// Most values of a facet that are shown.
 const MOST_VALUES: usize = 50;
 
-fn facet_values(index: &Index, found: &Found, facet: Facet, around: &Surroundings, language: Language, today: NaiveDate) -> Vec<FacetValue> {
+fn facet_values(index: &Index, found: &Found, facet: &Facet, around: &Surroundings, language: Language, today: NaiveDate) -> Vec<FacetValue> {
     let label = |value: &str| -> String {
         let named = match facet {
             Facet::Category => around.categories.iter().find(|category| category.slug == value).map(|category| category.name.in_language(language)),
@@ -152,6 +182,7 @@ fn facet_values(index: &Index, found: &Found, facet: Facet, around: &Surrounding
             Facet::Price => return price_label(value),
             Facet::Halal => Some(if language == Language::En { "Halal certified" } else { "Bersertifikat halal" }),
             Facet::InStock => Some(if language == Language::En { "In stock" } else { "Tersedia" }),
+            Facet::Attribute(name) => index.attribute_label(name, value).map(|label| label.in_language(language)),
             Facet::Region => None,
         };
         named.unwrap_or(value).to_owned()

@@ -198,6 +198,19 @@ pub struct Detail {
     pub storage: Option<Storage>,
     pub ingredients: Option<String>,
     pub allergens: Option<Vec<String>>,
+    /// What its category asks for; an attribute with several values comes once for each.
+    pub attributes: Vec<PublicAttribute>,
+}
+
+/// A value of an attribute.
+#[derive(Object, Serialize)]
+pub struct PublicAttribute {
+    pub name: String,
+    pub label: String,
+    /// What the filter `attribute` takes behind the name: `taste:hot`.
+    pub value: String,
+    /// For people.
+    pub shown: String,
 }
 
 /// A product with the exhibitions that show it.

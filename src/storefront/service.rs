@@ -5,7 +5,7 @@ use poem_openapi::types::ToJSON;
 use uuid::Uuid;
 
 use super::{
-    model::{Card, CategoryRef, Detail, Image, SmeRef},
+    model::{Card, CategoryRef, Detail, Image, PublicAttribute, SmeRef},
     search::entry::{Entry, Halal},
     store::{self, Row},
 };
@@ -14,6 +14,7 @@ use crate::{
     catalogue::{
         self,
         api::{Material, Variant},
+        attributes::{model::stated, service::values},
         model::{ListingStatus, Origin, StockPolicy},
         service::Listing,
         store::variant,
@@ -104,15 +105,20 @@ fn entry(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Opt
     let halal = (listing.category.is_food == 1 && !certificates.is_empty())
         .then(|| Halal { until: if is_endless { None } else { certificates.iter().flatten().max().copied() } });
     let is_available = |variant: &variant::Model| variant.stock_policy != StockPolicy::Track || variant.on_hand > 0;
+    let attributes = stated(&listing.attributes, &values(&product.attributes));
+    // A bare number or a yes is nothing to search by.
+    let chosen =
+        attributes.iter().filter(|stated| stated.shown.en.is_some() && stated.value.parse::<bool>().is_err()).map(|stated| stated.shown.clone());
     Entry {
         name: vec![product.title.clone()],
-        tags: [listing.category.name.clone()].into_iter().chain(materials).chain(wastes.iter().cloned()).collect(),
+        tags: [listing.category.name.clone()].into_iter().chain(materials).chain(wastes.iter().cloned()).chain(chosen).collect(),
         text: [&product.summary, &product.description, &product.ingredients].into_iter().flatten().cloned().collect(),
         brand: sme.brand_name.clone(),
         origins: origins(listing),
         wastes,
         in_stock: product.made_to_order == 1 || listing.variants.iter().any(is_available),
         halal,
+        attributes,
     }
 }
 
@@ -156,6 +162,12 @@ fn card(listing: &Listing, sme: &sme::store::entity::Model, language: Language) 
 
 fn detail(listing: &Listing, card: Card, language: Language) -> Detail {
     let product = &listing.product;
+    let attributes = stated(&listing.attributes, &values(&product.attributes)).into_iter().map(|stated| PublicAttribute {
+        label: stated.label.in_language(language).to_owned(),
+        shown: stated.shown.in_language(language).to_owned(),
+        name: stated.name,
+        value: stated.value,
+    });
     let ready = listing.images.iter().filter(|image| image.photo.is_ready());
     Detail {
         card,
@@ -166,6 +178,7 @@ fn detail(listing: &Listing, card: Card, language: Language) -> Detail {
         shelf_life_days: product.shelf_life_days,
         storage: product.storage,
         ingredients: product.ingredients.as_ref().map(|text| text.in_language(language).to_owned()),
+        attributes: attributes.collect(),
         allergens: product.allergens.clone().and_then(|list| serde_json::from_value(list).ok()),
     }
 }

@@ -3,7 +3,10 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::{catalogue::model::Origin, values::Localized};
+use crate::{
+    catalogue::{attributes::model::Stated, model::Origin},
+    values::Localized,
+};
 
 /// What can be searched and filtered of a product, kept in its row as JSON so that a start needs to read nothing else.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -22,6 +25,8 @@ pub struct Entry {
     /// Can be ordered now.
     pub in_stock: bool,
     pub halal: Option<Halal>,
+    #[serde(default)]
+    pub attributes: Vec<Stated>,
 }
 
 /// A verified halal certificate that covers the product.

@@ -1,5 +1,7 @@
 //! Filters and facets of the product list (rows D4, D6), and what they need to know beside the products.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use uuid::Uuid;
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// What products can be counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Facet {
     Category,
     Region,
@@ -21,15 +23,22 @@ pub enum Facet {
     Halal,
     InStock,
     Exhibition,
+    /// An attribute of some categories, by name.
+    Attribute(String),
 }
 
+/// The name by which facets of all attributes are asked for.
+pub const ATTRIBUTES: &str = "attributes";
+
 impl Facet {
+    /// Those that every product may have.
     pub const ALL: [Self; 9] =
         [Self::Category, Self::Region, Self::Sme, Self::Price, Self::MaterialOrigin, Self::WasteStream, Self::Halal, Self::InStock, Self::Exhibition];
 
     /// The name of the filter.
-    pub fn name(self) -> &'static str {
-        match self {
+    pub fn name(&self) -> Cow<'static, str> {
+        let name = match self {
+            Self::Attribute(name) => return format!("attribute.{name}").into(),
             Self::Category => "category",
             Self::Region => "region",
             Self::Sme => "sme",
@@ -39,7 +48,8 @@ impl Facet {
             Self::Halal => "halal",
             Self::InStock => "in_stock",
             Self::Exhibition => "exhibition",
-        }
+        };
+        name.into()
     }
 }
 
@@ -66,6 +76,36 @@ pub struct Filters {
     pub is_halal: bool,
     pub is_in_stock: bool,
     pub exhibitions: Vec<String>,
+    /// Values by name.
+    pub attributes: BTreeMap<String, Vec<Wish>>,
+}
+
+/// What an attribute is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Wish {
+    Value(String),
+    /// A whole number between two, either of which may be open.
+    Range(Option<i64>, Option<i64>),
+}
+
+impl Wish {
+    /// From `hot`, `10..20`, `10..` or `..20`.
+    pub fn read(text: &str) -> Self {
+        let range = text.split_once("..").and_then(|(least, most)| {
+            let bound = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
+            Some((bound(least).ok()?, bound(most).ok()?))
+        });
+        range.map_or_else(|| Self::Value(text.to_owned()), |(least, most)| Self::Range(least, most))
+    }
+
+    pub fn holds(&self, value: &str) -> bool {
+        match self {
+            Self::Value(wanted) => wanted == value,
+            Self::Range(least, most) => {
+                value.parse::<i64>().is_ok_and(|number| least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most))
+            }
+        }
+    }
 }
 
 /// A value of a facet.

@@ -192,6 +192,8 @@ pub struct Index {
     terms: BTreeMap<Box<str>, Term>,
     /// By handle: label and documents.
     wastes: BTreeMap<String, (Localized, Vec<u32>)>,
+    /// By name and value: how it is shown, and documents.
+    attributes: BTreeMap<String, BTreeMap<String, (Localized, Vec<u32>)>>,
     categories: Numbered,
     regions: Numbered,
     smes: Numbered,
@@ -251,9 +253,9 @@ const FEW: usize = 16;
 
 impl Found<'_> {
     /// All that answers; for a facet, under the other filters only.
-    fn answers(&self, without: Option<Facet>) -> Bits {
+    fn answers(&self, without: Option<&Facet>) -> Bits {
         let mut answers = self.worded.as_ref().map_or(&self.index.alive, |worded| &worded.set).clone();
-        for (_, filter) in self.filters.iter().filter(|(facet, _)| Some(*facet) != without) {
+        for (_, filter) in self.filters.iter().filter(|(facet, _)| Some(facet) != without) {
             match filter {
                 Filter::Set(set) => answers.keep(set),
                 Filter::Price(range) => answers.retain(|document| range.contains(&self.index.price[document])),
@@ -412,6 +414,10 @@ impl Index {
             if documents.last() != Some(&document) {
                 documents.push(document);
             }
+        }
+        for stated in &entry.attributes {
+            let values = self.attributes.entry(stated.name.clone()).or_default();
+            values.entry(stated.value.clone()).or_insert_with(|| (stated.shown.clone(), Vec::new())).1.push(document);
         }
         self.add_words(document, &entry);
         document
@@ -593,6 +599,12 @@ impl Index {
             documents.for_each(|document| set.insert(*document as usize));
             set
         });
+        for (name, wishes) in &filters.attributes {
+            let mut set = Bits::default();
+            let meant = self.attributes.get(name).into_iter().flatten().filter(|(value, _)| wishes.iter().any(|wish| wish.holds(value)));
+            meant.flat_map(|(_, (_, documents))| documents).for_each(|document| set.insert(*document as usize));
+            sets.push((Facet::Attribute(name.clone()), Filter::Set(set)));
+        }
         if filters.price_min.is_some() || filters.price_max.is_some() {
             let least = filters.price_min.map_or(i64::MIN, |rupiah| rupiah.saturating_mul(100));
             let most = filters.price_max.map_or(i64::MAX, |rupiah| rupiah.saturating_mul(100).saturating_add(99));
@@ -693,7 +705,7 @@ impl Index {
     }
 
     /// Values of a facet with how many products each has under the other filters, the most first.
-    pub fn facet(&self, found: &Found, facet: Facet, around: &Surroundings, today: NaiveDate) -> Vec<(String, usize)> {
+    pub fn facet(&self, found: &Found, facet: &Facet, around: &Surroundings, today: NaiveDate) -> Vec<(String, usize)> {
         let answers = found.answers(Some(facet));
         let by_number = |numbers: &[u32], numbered: &Numbered| {
             let mut counts = vec![0_usize; numbered.names.len()];
@@ -723,16 +735,30 @@ impl Index {
             }
             Facet::Halal => vec![("certified".to_owned(), of(&mut answers.iter().filter(|d| self.is_halal(*d, today))))],
             Facet::InStock => vec![("true".to_owned(), of(&mut self.in_stock.iter()))],
+            Facet::Attribute(name) => {
+                let values = self.attributes.get(name).into_iter().flatten();
+                values.map(|(value, (_, documents))| (value.clone(), of(&mut documents.iter().map(|d| *d as usize)))).collect()
+            }
             Facet::Exhibition => {
                 let count = |products: &[Uuid]| of(&mut products.iter().filter_map(|id| self.by_id.get(id)).map(|d| *d as usize));
                 around.exhibitions.iter().map(|shown| (shown.slug.clone(), count(&shown.products))).collect()
             }
         };
         values.retain(|(_, count)| *count > 0);
-        if facet != Facet::Price {
+        if *facet != Facet::Price {
             values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         }
         values
+    }
+
+    /// Names of the attributes that listed products have.
+    pub fn attribute_names(&self) -> impl Iterator<Item = &String> {
+        self.attributes.keys()
+    }
+
+    /// How a value of an attribute is shown.
+    pub fn attribute_label(&self, name: &str, value: &str) -> Option<&Localized> {
+        self.attributes.get(name)?.get(value).map(|(shown, _)| shown)
     }
 
     /// What a waste stream is called.

@@ -1,0 +1,64 @@
+//! Definitions in versions, and what follows for the products that are described by them.
+
+use sea_orm::ConnectionTrait;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{
+    model::{AttributeDefinition, check_definitions},
+    store,
+};
+use crate::{
+    app::App,
+    catalogue::store::{category, category_by_id, category_by_slug},
+    fault::{Fault, Outcome},
+    http::work::Work,
+    identity::policy::{ManageCategories, Permit},
+    platform::jobs::JobKind,
+    storefront,
+};
+
+/// Products that are shown anew in one transaction.
+const AT_ONCE: u32 = 200;
+
+/// The definitions that count for a category.
+pub async fn effective(connection: &impl ConnectionTrait, category: &category::Model) -> Outcome<Vec<AttributeDefinition>> {
+    let row = store::effective(connection, category).await?;
+    row.map_or_else(|| Ok(Vec::new()), |row| serde_json::from_value(row.definitions).map_err(Fault::internal))
+}
+
+/// The values of a product as they are kept.
+pub fn values(kept: &Value) -> Map<String, Value> {
+    kept.as_object().cloned().unwrap_or_default()
+}
+
+/// Gives a category the next version of its definitions. What is public is shown by it soon after.
+pub async fn define(work: &Work, permit: &Permit<ManageCategories>, slug: &str, definitions: &[AttributeDefinition]) -> Outcome<()> {
+    let category = category_by_slug(work.db(), slug).await?.ok_or_else(Fault::not_found)?;
+    let mut faults = Vec::new();
+    check_definitions(definitions, &mut faults);
+    if !faults.is_empty() {
+        return Err(Fault::invalid(faults));
+    }
+    let version = store::newest(work.db(), category.id).await? + 1;
+    store::insert(work.db(), category.id, version, json!(definitions), Some(permit.by())).await?;
+    work.enqueue(JobKind::ShowCategory, category.id).await?;
+    work.touch_catalogue();
+    work.audit(permit, "define_attributes", "category", category.id, json!({ "version": version }), None).await
+}
+
+/// Shows the public products of a category and those below it as they are described now.
+pub async fn show(app: &App, category: Uuid, request_id: &str) -> Outcome<()> {
+    let path = category_by_id(app.database.reader(), category).await?.path;
+    let mut after = Uuid::nil();
+    loop {
+        let products = store::published_below(app.database.reader(), &path, after, AT_ONCE).await?;
+        let Some(last) = products.last() else { return Ok(()) };
+        after = *last;
+        let work = Work::begin(app, request_id).await?;
+        for product in &products {
+            storefront::service::refresh_product(&work, *product).await?;
+        }
+        work.commit().await?;
+    }
+}
