@@ -17,9 +17,10 @@ use super::{
     answer::{Feed, Public, PublicFile, Rendered, Visit, whole},
     browse, feeds,
     model::{
-        Card, CategoryNode, Changes, Completion, Contact, ExhibitionRef, ItemPlace, ProductList, ProductPage, PublicBooth, PublicExhibition,
-        PublicLineupItem, PublicSme, Region, Sort,
+        Card, CategoryNode, Changes, Completion, Contact, ExhibitionRef, ItemPlace, ProductList, ProductPage, ProductParts, PublicBooth,
+        PublicExhibition, PublicLineupItem, PublicSme, Region, Sort,
     },
+    parts::Parts,
     search::{
         facets::{Filters, HalalFilter},
         query::parse,
@@ -37,7 +38,7 @@ use crate::{
         plan::{self, model::PlanKind},
         store::entity::Model as ExhibitionRow,
     },
-    fault::{Fault, Outcome},
+    fault::{Fault, INVALID_PARAMETER, Outcome, say},
     http::{
         Page, Tag, cursor,
         reply::{Calendar, JsonLd, NdJson, PageInfo, Rss, Svg, Xml, page_limit},
@@ -86,6 +87,10 @@ impl StorefrontApi {
         /// Facets to be counted, separated by commas, such as `category,price`; `attributes` for all attributes of what is found.
         #[oai(validator(pattern = "^[a-z_]+(,[a-z_]+)*$"))]
         facets: Query<Option<String>>,
+        /// What products are to have beyond a card, separated by commas: `description`, `variants`, `materials`, `images`,
+        /// `shelf_life_days`, `storage`, `ingredients`, `allergens`, `attributes`. The more, the smaller the page may be.
+        #[oai(validator(pattern = "^[a-z_]+(,[a-z_]+)*$"))]
+        include: Query<Option<String>>,
         sort: Query<Option<Sort>>,
         limit: Query<Option<u32>>,
         cursor: Query<Option<String>>,
@@ -106,6 +111,7 @@ impl StorefrontApi {
                 attributes: browse::attributes(&attribute)?,
             },
             facets: facets.0.as_deref().map(browse::facets).transpose()?.unwrap_or_default(),
+            parts: include.0.as_deref().map(Parts::with).transpose()?,
             sort: sort.0.unwrap_or_default(),
             limit: page_limit(limit.0),
             cursor: cursor.0,
@@ -114,6 +120,29 @@ impl StorefrontApi {
         };
         listing.check()?;
         Ok(visit.answer(|app| async move { browse::list(&app, &listing).await }).await?)
+    }
+
+    /// Read parts of many products
+    ///
+    /// Those with the ids given, in that order, and of each no more than is asked for: such as prices and stock of what lies
+    /// in a basket. What is not public is left out. One statement, whatever their number.
+    #[oai(path = "/v1/storefront/products/parts", method = "get", operation_id = "get_product_parts")]
+    async fn parts(
+        &self,
+        visit: Visit,
+        /// At most 100, separated by commas.
+        #[oai(validator(pattern = "^[0-9a-fA-F-]{36}(,[0-9a-fA-F-]{36}){0,99}$"))]
+        ids: Query<String>,
+        /// Parts of a product, separated by commas, such as `title,price,variants`; the id comes with them.
+        #[oai(validator(pattern = "^[a-z_]+(,[a-z_]+)*$"))]
+        fields: Query<String>,
+    ) -> poem::Result<Public<Vec<ProductParts>>> {
+        let is_no_id = |_| Fault::new(&INVALID_PARAMETER).detail(say("ids berisi yang bukan UUID.", "ids holds what is no UUID."));
+        let wanted: Vec<Uuid> = ids.split(',').map(str::parse).collect::<Result<_, _>>().map_err(is_no_id)?;
+        let parts = Parts::only(&fields)?;
+        parts.check_cost(wanted.len() as u32)?;
+        let language = visit.language;
+        Ok(visit.answer(|app| async move { browse::parts_of(&app, wanted, &parts, language).await }).await?)
     }
 
     /// Complete what is typed

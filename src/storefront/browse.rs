@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     answer::{Rendered, whole},
     model::{Change, ChangeKind, Changes, ChangesPage, Completion, CompletionKind, Highlight, ProductPageInfo, Sort},
+    parts::Parts,
     search::{
         facets::{ATTRIBUTES, Facet, FacetValue, Filters, Surroundings, Wish, origin_label, price_label},
         index::{Found, Hits, Index, Position},
@@ -37,6 +38,8 @@ pub struct Listing {
     pub words: Vec<Wanted>,
     pub filters: Filters,
     pub facets: Asking,
+    /// More than a card, where that is asked for.
+    pub parts: Option<Parts>,
     pub sort: Sort,
     pub limit: u32,
     pub cursor: Option<String>,
@@ -52,6 +55,9 @@ impl Listing {
         let wishes: usize = filters.attributes.values().map(Vec::len).sum();
         if lists.iter().any(|list| list.len() > 50) || wishes > 50 {
             return Err(Fault::new(&INVALID_PARAMETER).detail(say("Paling banyak 50 nilai.", "At most 50 values.")));
+        }
+        if let Some(parts) = &self.parts {
+            parts.check_cost(self.limit)?;
         }
         if filters.price_min.unwrap_or(0) < 0 || filters.price_max.unwrap_or(0) < 0 {
             return Err(Fault::new(&INVALID_PARAMETER).detail(say("Harga tidak boleh negatif.", "A price can't be negative.")));
@@ -125,7 +131,10 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
         Asked { total: found.count(), hits, facets, ways: found.ways }
     });
     let Asked { total, hits, facets, ways } = answer.await?;
-    let cards = app.catalogue.cards(app, &hits.products, listing.language).await?;
+    let cards = match &listing.parts {
+        None => app.catalogue.cards(app, &hits.products, listing.language).await?,
+        Some(parts) => with_parts(app, hits.products.iter().map(|(_, id)| *id), parts, listing.language).await?,
+    };
     let next = hits.more.map(|position| cursor::seal(&app.cursor_secret, &filter, &position)).transpose()?;
     let mut json = String::from("{\"data\":[");
     for (number, (_, card)) in cards.iter().enumerate() {
@@ -149,6 +158,21 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
     json.push('}');
     let join = if listing.address.contains('?') { '&' } else { '?' };
     Ok(Rendered { json, next: next.map(|next| format!("{}{join}cursor={next}", listing.address)) })
+}
+
+/// Products in the order given, as far as they are listed, cut to parts; by one statement.
+async fn with_parts(app: &App, products: impl Iterator<Item = Uuid>, parts: &Parts, language: Language) -> Outcome<Vec<(Uuid, Arc<str>)>> {
+    let products: Vec<Uuid> = products.collect();
+    let (reader, tag) = (app.database.reader(), language.tag());
+    let mut all = if parts.has_more() { store::details(reader, &products, tag).await? } else { store::cards(reader, &products, tag).await? };
+    let listed = products.into_iter().filter_map(|id| Some((id, all.remove(&id)?)));
+    listed.map(|(id, json)| Ok((id, parts.cut(&json)?.into()))).collect()
+}
+
+/// Parts of products by their ids, in that order; those that are not listed are left out.
+pub async fn parts_of(app: &App, products: Vec<Uuid>, parts: &Parts, language: Language) -> Outcome<Rendered> {
+    let cut = with_parts(app, products.into_iter(), parts, language).await?;
+    Ok(whole(format!("[{}]", cut.iter().map(|(_, json)| &**json).collect::<Vec<_>>().join(","))))
 }
 
 /// The parts of a card in which what was found is marked.

@@ -9,6 +9,7 @@ pub mod api;
 pub mod browse;
 pub mod feeds;
 pub mod model;
+mod parts;
 pub mod search;
 pub mod service;
 pub mod store;

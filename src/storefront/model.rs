@@ -46,6 +46,45 @@ pub struct FoundCard {
     pub card: Card,
     /// Where `q` was answered; absent without `q`.
     pub highlight: Option<Highlight>,
+    /// The following where `include` asks for them.
+    pub description: Option<String>,
+    pub variants: Option<Vec<Variant>>,
+    pub materials: Option<Vec<Material>>,
+    pub images: Option<Vec<Image>>,
+    pub shelf_life_days: Option<i64>,
+    pub storage: Option<Storage>,
+    pub ingredients: Option<String>,
+    pub allergens: Option<Vec<String>>,
+    pub attributes: Option<Vec<PublicAttribute>>,
+}
+
+/// The parts of a product that were asked for.
+#[derive(Object)]
+pub struct ProductParts {
+    pub id: Uuid,
+    pub handle: Option<String>,
+    pub sme: Option<SmeRef>,
+    pub title: Option<String>,
+    pub summary: Option<String>,
+    pub category: Option<CategoryRef>,
+    pub region: Option<String>,
+    pub price: Option<Money>,
+    pub price_is_from: Option<bool>,
+    pub made_to_order: Option<bool>,
+    pub lead_time_days: Option<i64>,
+    pub material_origins: Option<Vec<Origin>>,
+    pub image: Option<Image>,
+    /// UTC.
+    pub published_at: Option<DateTime<Utc>>,
+    pub description: Option<String>,
+    pub variants: Option<Vec<Variant>>,
+    pub materials: Option<Vec<Material>>,
+    pub images: Option<Vec<Image>>,
+    pub shelf_life_days: Option<i64>,
+    pub storage: Option<Storage>,
+    pub ingredients: Option<String>,
+    pub allergens: Option<Vec<String>>,
+    pub attributes: Option<Vec<PublicAttribute>>,
 }
 
 /// Texts as HTML: escaped, with what was found in `<mark>`.

@@ -98,20 +98,28 @@ pub async fn unlist(connection: &impl ConnectionTrait, product: Uuid) -> Outcome
 }
 
 #[derive(FromQueryResult)]
-struct ListedCard {
+struct Shown {
     product_id: Uuid,
-    card: String,
+    json: String,
 }
 
 /// Cards of these products, as far as they are listed, in no order. `language` is `id` or `en`.
 pub async fn cards(connection: &impl ConnectionTrait, products: &[Uuid], language: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
+    shown(connection, products, &format!("card_{language}")).await
+}
+
+/// The same with everything that a product by itself has.
+pub async fn details(connection: &impl ConnectionTrait, products: &[Uuid], language: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
+    shown(connection, products, &format!("detail_{language}")).await
+}
+
+async fn shown(connection: &impl ConnectionTrait, products: &[Uuid], column: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
     if products.is_empty() {
         return Ok(HashMap::new());
     }
-    let text =
-        format!("select product_id, card_{language} as card from storefront_products where listed = 1 and product_id in ({})", marks(products.len()));
-    let rows: Vec<ListedCard> = select(connection, &text, products.iter().map(|id| (*id).into())).await?;
-    Ok(rows.into_iter().map(|row| (row.product_id, row.card.into())).collect())
+    let text = format!("select product_id, {column} as json from storefront_products where listed = 1 and product_id in ({})", marks(products.len()));
+    let rows: Vec<Shown> = select(connection, &text, products.iter().map(|id| (*id).into())).await?;
+    Ok(rows.into_iter().map(|row| (row.product_id, row.json.into())).collect())
 }
 
 /// Some products that a version listed which kept bare words.

@@ -196,6 +196,7 @@ const MAY: &[(&str, &str)] = &[
     ("replay_webhook_delivery", "oa"),
     ("browse_products", "pmosxfcak"),
     ("suggest", "pmosxfcak"),
+    ("get_product_parts", "pmosxfcak"),
     ("follow_changes", "pmosxfcak"),
     ("get_public_product", "pmosxfcak"),
     ("get_public_product_by_handle", "pmosxfcak"),
@@ -357,6 +358,9 @@ on_both! {
                     }
                     if ["upload_photo", "list_products", "list_api_clients", "list_webhook_endpoints"].contains(&operation.id.as_str()) {
                         path = format!("{path}?sme_id={}", town.sme);
+                    }
+                    if operation.id == "get_product_parts" {
+                        path = format!("{path}?ids={}&fields=title", targets["{product_id}"]);
                     }
                     if operation.id == "compare_selection_runs" {
                         path.push_str(&format!("?with={}", targets["{run_id}"]));

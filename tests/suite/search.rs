@@ -186,6 +186,45 @@ on_both! {
         assert_eq!(counts(&buyer.get(halal).await, "halal"), pairs(&[("certified", 3)]));
     }
 
+    async fn a_list_has_more_of_its_products_where_it_is_asked_for_within_a_cost(world: World) {
+        let town = world.town().await;
+        let ids = [town.published("Dodol satu").await.text("/id"), town.published("Dodol dua").await.text("/id")];
+        let buyer = world.public();
+        let plain = buyer.get("/v1/storefront/products").await.expect(200);
+        let with = buyer.get("/v1/storefront/products?include=variants,images&limit=10").await.expect(200);
+        for (card, rich) in plain.body["data"].as_array().unwrap().iter().zip(with.body["data"].as_array().unwrap()) {
+            assert_eq!((rich["variants"][0]["price"]["value"].as_str(), rich["images"].as_array().unwrap().len()), (Some("25000.00"), 1));
+            assert!(card.as_object().unwrap().iter().all(|(name, value)| rich[name] == *value), "{card} {rich}");
+            assert!(rich.get("description").is_none() && card.get("variants").is_none());
+        }
+        let found = buyer.get("/v1/storefront/products?q=satu&include=description").await.expect(200);
+        assert_eq!((found.text("/data/0/highlight/title"), found.body["data"][0]["description"].is_string()), ("Dodol <mark>satu</mark> (en)".into(), true));
+        let refused = buyer.get("/v1/storefront/products?include=variants,images&limit=100").await.expect(400);
+        assert!(refused.text("/detail").contains("ask for 50 products"), "{:#}", refused.body);
+        assert_eq!((refused.body["cost"].as_i64(), refused.body["most_cost"].as_i64()), (Some(800), Some(400)));
+        assert!(buyer.get("/v1/storefront/products?include=owner").await.expect(400).text("/detail").contains("variants"));
+        // Parts of many, in the order asked for; what is not public is left out, and statements don't grow with their number.
+        let nobody = uuid::Uuid::now_v7();
+        let path = format!("/v1/storefront/products/parts?ids={},{nobody},{}&fields=price,variants", ids[1], ids[0]);
+        let parts = buyer.get(&path).await.expect(200);
+        let shown: Vec<&str> = parts.body.as_array().unwrap().iter().map(|product| product["id"].as_str().unwrap()).collect();
+        assert_eq!(shown, [ids[1].as_str(), ids[0].as_str()]);
+        assert_eq!(parts.body[0].as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "price", "variants"]);
+        let mut fewest = u64::MAX;
+        for _ in 0..3 {
+            world.app.answers.invalidate_all();
+            world.app.answers.run_pending_tasks().await;
+            let before = world.app.database.statements();
+            buyer.get(&path).await.expect(200);
+            fewest = fewest.min(world.app.database.statements() - before);
+        }
+        assert_eq!(fewest, 1);
+        for query in ["ids=x&fields=title", "ids=&fields=title"] {
+            buyer.get(&format!("/v1/storefront/products/parts?{query}")).await.expect(400);
+        }
+        buyer.get(&format!("/v1/storefront/products/parts?ids={}&fields=secret", ids[0])).await.expect(400);
+    }
+
     async fn what_is_typed_is_completed_and_marked(world: World) {
         let town = world.town().await;
         let photo = town.ready_photo().await;

@@ -17,6 +17,13 @@ impl Bits {
         Self(blocks)
     }
 
+    /// A set of these numbers.
+    pub fn with(numbers: impl Iterator<Item = usize>) -> Self {
+        let mut set = Self::default();
+        numbers.for_each(|number| set.insert(number));
+        set
+    }
+
     pub fn insert(&mut self, number: usize) {
         if self.0.len() <= number / 64 {
             self.0.resize(number / 64 + 1, 0);
@@ -38,20 +45,6 @@ impl Bits {
     pub fn keep(&mut self, other: &Self) {
         for (at, block) in self.0.iter_mut().enumerate() {
             *block &= other.0.get(at).copied().unwrap_or_default();
-        }
-    }
-
-    /// Keeps those for which `holds`.
-    pub fn retain(&mut self, mut holds: impl FnMut(usize) -> bool) {
-        for (at, block) in self.0.iter_mut().enumerate() {
-            let mut left = *block;
-            while left != 0 {
-                let bit = left.trailing_zeros() as usize;
-                left &= left - 1;
-                if !holds(at * 64 + bit) {
-                    *block &= !(1 << bit);
-                }
-            }
         }
     }
 
@@ -87,9 +80,8 @@ mod tests {
             both.keep(&bits(&other));
             prop_assert_eq!(both.iter().map(|number| number as u8).collect::<BTreeSet<_>>(), &one & &other);
             prop_assert_eq!(bits(&one).count(), one.len());
-            let mut even = bits(&one);
-            even.retain(|number| number % 2 == 0);
-            prop_assert_eq!(even.count(), one.iter().filter(|number| *number % 2 == 0).count());
+            let with = Bits::with(one.iter().map(|number| usize::from(*number)));
+            prop_assert_eq!(with.iter().collect::<Vec<_>>(), bits(&one).iter().collect::<Vec<_>>());
         }
     }
 }

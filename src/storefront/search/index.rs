@@ -7,7 +7,7 @@ use std::{
     cell::RefCell,
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, HashMap},
-    ops::{Bound, RangeInclusive},
+    ops::{Bound, Range, RangeInclusive},
 };
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
@@ -230,15 +230,9 @@ pub struct Found<'a> {
     index: &'a Index,
     pub ways: Vec<Way>,
     pub needed: u8,
-    /// Those that have the words, whatever the filters; none where nothing was typed.
-    worded: Option<Worded>,
+    /// Those that have the words, whatever the filters, with their scores; none where nothing was typed.
+    worded: Option<Vec<(u32, u32)>>,
     filters: Vec<(Facet, Filter)>,
-}
-
-/// Documents that have the words, with their scores, and as a set.
-struct Worded {
-    scored: Vec<(u32, u32)>,
-    set: Bits,
 }
 
 /// What a filter leaves.
@@ -254,11 +248,14 @@ const FEW: usize = 16;
 impl Found<'_> {
     /// All that answers; for a facet, under the other filters only.
     fn answers(&self, without: Option<&Facet>) -> Bits {
-        let mut answers = self.worded.as_ref().map_or(&self.index.alive, |worded| &worded.set).clone();
+        let mut answers = match &self.worded {
+            Some(worded) => Bits::with(worded.iter().map(|(document, _)| *document as usize)),
+            None => self.index.alive.clone(),
+        };
         for (_, filter) in self.filters.iter().filter(|(facet, _)| Some(facet) != without) {
             match filter {
                 Filter::Set(set) => answers.keep(set),
-                Filter::Price(range) => answers.retain(|document| range.contains(&self.index.price[document])),
+                Filter::Price(range) => self.index.keep_priced(&mut answers, range),
             }
         }
         answers
@@ -275,12 +272,9 @@ impl Found<'_> {
     /// How many products answer, where that is known without looking at each.
     fn known_count(&self) -> Option<usize> {
         match (&self.worded, self.filters.as_slice()) {
-            (Some(worded), []) => Some(worded.scored.len()),
+            (Some(worded), []) => Some(worded.len()),
             (None, []) => Some(self.index.len()),
-            (None, [(_, Filter::Price(range))]) => {
-                let below = |price: i64| self.index.cheapest.partition_point(|d| self.index.price[*d as usize] < price);
-                Some(below(range.end().saturating_add(1)).saturating_sub(below(*range.start())))
-            }
+            (None, [(_, Filter::Price(range))]) => Some(self.index.priced(range).len()),
             _ => None,
         }
     }
@@ -288,7 +282,7 @@ impl Found<'_> {
     /// How many products answer.
     pub fn count(&self) -> usize {
         self.known_count().unwrap_or_else(|| match &self.worded {
-            Some(worded) => worded.scored.iter().filter(|(document, _)| self.passes(*document)).count(),
+            Some(worded) => worded.iter().filter(|(document, _)| self.passes(*document)).count(),
             None => self.answers(None).count(),
         })
     }
@@ -351,6 +345,24 @@ impl Index {
 
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+
+    /// Where prices of a range stand in the order of prices.
+    fn priced(&self, range: &RangeInclusive<i64>) -> Range<usize> {
+        let below = |price: i64| self.cheapest.partition_point(|d| self.price[*d as usize] < price);
+        let from = below(*range.start());
+        from..below(range.end().saturating_add(1)).max(from)
+    }
+
+    /// Keeps documents with prices of a range, by those within it or those outside, whichever are fewer.
+    fn keep_priced(&self, documents: &mut Bits, range: &RangeInclusive<i64>) {
+        let priced = self.priced(range);
+        if priced.len() < self.cheapest.len() / 2 {
+            documents.keep(&Bits::with(self.cheapest[priced].iter().map(|document| *document as usize)));
+        } else {
+            let outside = self.cheapest[..priced.start].iter().chain(&self.cheapest[priced.end..]);
+            outside.for_each(|document| documents.remove(*document as usize));
+        }
     }
 
     fn newest_key(&self, document: u32) -> (i64, Uuid) {
@@ -491,33 +503,32 @@ impl Index {
             None => wanted.iter().map(|wanted| self.understand(wanted)).unzip(),
         };
         let all = wanted.len() as u8;
-        let with_all = if went_on.is_none_or(|position| position.needed == all) { self.with_all(&terms) } else { None };
-        let (needed, marked) = match with_all {
+        let rarest = Self::rarest(&terms).filter(|_| went_on.is_none_or(|position| position.needed == all));
+        let (needed, marked) = match rarest.map(|rarest| self.with_all(&terms, rarest)) {
             Some(marked) if went_on.is_some() || marked.len() >= ENOUGH => (all, marked),
             _ => {
                 let marked = self.with_any(&terms);
                 (went_on.map_or_else(|| needed(&marked, wanted.len()), |position| position.needed), marked)
             }
         };
-        let mut worded = Worded { scored: Vec::with_capacity(marked.len()), set: Bits::default() };
-        for (document, mark) in marked.into_iter().filter(|(_, mark)| mark.have >= needed) {
-            worded.set.insert(document as usize);
-            worded.scored.push((document, mark.score(self.name_length[document as usize])));
-        }
+        let answering = marked.into_iter().filter(|(_, mark)| mark.have >= needed);
+        let worded = answering.map(|(document, mark)| (document, mark.score(self.name_length[document as usize]))).collect();
         Found { index: self, ways, needed, worded: Some(worded), filters }
     }
 
-    /// Documents that have all words, found by the rarest one; `None` where that saves nothing.
-    fn with_all(&self, terms: &[Terms]) -> Option<Vec<(u32, Mark)>> {
+    /// The rarest word, where looking up what has it among the others costs less than going through all.
+    fn rarest(terms: &[Terms]) -> Option<usize> {
         let size = |terms: &Terms| terms.iter().map(|(term, _)| term.postings.len()).sum::<usize>();
         let rarest = (0..terms.len()).min_by_key(|number| size(&terms[*number]))?;
         let others = || terms.iter().enumerate().filter(|(number, _)| *number != rarest).map(|(_, terms)| terms);
         let to_look_up = size(&terms[rarest]) * others().map(Vec::len).sum::<usize>();
-        if to_look_up * STEPS > others().map(size).sum() {
-            return None;
-        }
+        (to_look_up * STEPS <= others().map(size).sum()).then_some(rarest)
+    }
+
+    /// Documents that have all words, looked for among those that have the rarest.
+    fn with_all(&self, terms: &[Terms], rarest: usize) -> Vec<(u32, Mark)> {
         let mut marked = self.with_any(&terms[rarest..=rarest]);
-        for terms in others() {
+        for terms in terms.iter().enumerate().filter(|(number, _)| *number != rarest).map(|(_, terms)| terms) {
             marked.retain_mut(|(document, mark)| {
                 for (term, well) in terms {
                     if let Ok(at) = term.postings.binary_search_by_key(document, |(document, _)| *document) {
@@ -527,7 +538,7 @@ impl Index {
                 mark.end_word()
             });
         }
-        Some(marked)
+        marked
     }
 
     /// Documents that have any of the words.
@@ -585,25 +596,20 @@ impl Index {
         let origins = filters.origins.iter().fold(0, |bits, origin| bits | origin_bit(*origin));
         add(Facet::MaterialOrigin, origins != 0, &|| Bits::of(size, |document| self.origins[document] & origins != 0));
         add(Facet::WasteStream, !filters.wastes.is_empty(), &|| {
-            let mut set = Bits::default();
             let documents = filters.wastes.iter().filter_map(|waste| self.wastes.get(waste)).flat_map(|(_, documents)| documents);
-            documents.for_each(|document| set.insert(*document as usize));
-            set
+            Bits::with(documents.map(|document| *document as usize))
         });
         add(Facet::Halal, filters.is_halal, &|| Bits::of(size, |document| self.is_halal(document, today)));
         add(Facet::InStock, filters.is_in_stock, &|| self.in_stock.clone());
         add(Facet::Exhibition, !filters.exhibitions.is_empty(), &|| {
-            let mut set = Bits::default();
             let meant = around.exhibitions.iter().filter(|shown| filters.exhibitions.contains(&shown.slug));
             let documents = meant.flat_map(|shown| &shown.products).filter_map(|product| self.by_id.get(product));
-            documents.for_each(|document| set.insert(*document as usize));
-            set
+            Bits::with(documents.map(|document| *document as usize))
         });
         for (name, wishes) in &filters.attributes {
-            let mut set = Bits::default();
             let meant = self.attributes.get(name).into_iter().flatten().filter(|(value, _)| wishes.iter().any(|wish| wish.holds(value)));
-            meant.flat_map(|(_, (_, documents))| documents).for_each(|document| set.insert(*document as usize));
-            sets.push((Facet::Attribute(name.clone()), Filter::Set(set)));
+            let documents = meant.flat_map(|(_, (_, documents))| documents);
+            sets.push((Facet::Attribute(name.clone()), Filter::Set(Bits::with(documents.map(|document| *document as usize)))));
         }
         if filters.price_min.is_some() || filters.price_max.is_some() {
             let least = filters.price_min.map_or(i64::MIN, |rupiah| rupiah.saturating_mul(100));
@@ -626,8 +632,15 @@ impl Index {
             let last = last.map(|(score, document)| Last::Relevance(*score, self.published[*document as usize], self.ids[*document as usize]));
             return self.hits(found, shown.iter().map(|(_, document)| *document), last);
         }
+        // In the order of prices those of a range stand together.
+        let cheapest = match (&found.worded, found.filters.as_slice()) {
+            (None, [(_, Filter::Price(range))]) => self.priced(range),
+            _ => 0..self.cheapest.len(),
+        };
         // Where most products answer, the first of them are come upon soon; no need to look at all.
-        let is_broad = found.worded.is_none() && found.known_count().is_some_and(|count| count * FEW > self.len());
+        let is_by_price = matches!(sort, Sort::Cheapest | Sort::Dearest);
+        let is_known = |count: usize| (is_by_price && count == cheapest.len()) || count * FEW > self.len();
+        let is_broad = found.worded.is_none() && found.known_count().is_some_and(is_known);
         let answers = if is_broad { None } else { Some(found.answers(None)) };
         let holds = |document: &u32| answers.as_ref().map_or_else(|| found.passes(*document), |answers| answers.contains(*document as usize));
         let take = |order: &mut dyn Iterator<Item = u32>| order.filter(holds).take(limit + 1).collect::<Vec<u32>>();
@@ -644,14 +657,14 @@ impl Index {
                     Some(Last::Price(price, id)) => self.cheapest.partition_point(|d| self.price_key(*d) <= (*price, *id)),
                     _ => 0,
                 };
-                take(&mut self.cheapest[from..].iter().copied())
+                take(&mut self.cheapest[from.clamp(cheapest.start, cheapest.end)..cheapest.end].iter().copied())
             }
             Sort::Dearest => {
                 let to = match after {
                     Some(Last::Price(price, id)) => self.cheapest.partition_point(|d| self.price_key(*d) < (*price, *id)),
                     _ => self.cheapest.len(),
                 };
-                take(&mut self.cheapest[..to].iter().rev().copied())
+                take(&mut self.cheapest[cheapest.start..to.clamp(cheapest.start, cheapest.end)].iter().rev().copied())
             }
             Sort::Title => {
                 let from = match after {
@@ -681,23 +694,24 @@ impl Index {
     }
 
     /// The best by score, then the newest.
-    fn most_relevant(&self, found: &Found, worded: &Worded, after: Option<&Last>, limit: usize) -> Vec<(u32, u32)> {
+    fn most_relevant(&self, found: &Found, worded: &[(u32, u32)], after: Option<&Last>, limit: usize) -> Vec<(u32, u32)> {
         let after = match after {
             Some(Last::Relevance(score, at, id)) => Some((*score, *at, *id)),
             _ => None,
         };
         let mut best = BinaryHeap::with_capacity(limit + 1);
-        let mut least = 0;
-        for (document, score) in worded.scored.iter().filter(|(_, score)| after.is_none_or(|(last, ..)| *score <= last)) {
-            if *score < least || !found.passes(*document) {
+        // What a document has to be better than.
+        let mut least = (0, i64::MIN, Uuid::nil());
+        for (document, score) in worded.iter().filter(|(_, score)| after.is_none_or(|(last, ..)| *score <= last)) {
+            if *score < least.0 || !found.passes(*document) {
                 continue;
             }
             let key = (*score, self.published[*document as usize], self.ids[*document as usize]);
-            if after.is_none_or(|after| key < after) {
+            if key > least && after.is_none_or(|after| key < after) {
                 best.push(Reverse((key, *document)));
                 if best.len() > limit {
                     best.pop();
-                    least = best.peek().map_or(0, |Reverse(((score, ..), _))| *score);
+                    least = best.peek().map_or(least, |Reverse((key, _))| *key);
                 }
             }
         }
@@ -868,6 +882,62 @@ mod tests {
             // A product that changes may move; of the others each comes once.
             let steady = |ids: &[Uuid]| ids.iter().copied().filter(|id| !changed.contains(&(id.as_u128() as u8))).collect::<Vec<_>>();
             prop_assert_eq!(steady(&seen), steady(&once));
+        }
+
+        #[test]
+        fn what_has_all_words_is_found_by_the_rarest_as_it_is_by_going_through_all(
+            products in vec((0_u8..60, 0_usize..6), 1..60),
+            typed in prop::sample::select(vec!["tempe keripik", "keripik dodol", "paket kripik dodol", "keripk pedas", "durian dodol"]),
+        ) {
+            let mut index = Index::default();
+            for (product, title) in &products {
+                index.apply(row(*product, TITLES[*title], 1));
+            }
+            let terms: Vec<Terms> = parse(typed).iter().map(|wanted| index.understand(wanted).1).collect();
+            let scores = |marked: Vec<(u32, Mark)>| -> BTreeMap<u32, u32> {
+                let all = marked.into_iter().filter(|(_, mark)| usize::from(mark.have) == terms.len());
+                all.map(|(document, mark)| (document, mark.score(index.name_length[document as usize]))).collect()
+            };
+            let by_all = scores(index.with_any(&terms));
+            for rarest in 0..terms.len() {
+                prop_assert_eq!(&scores(index.with_all(&terms, rarest)), &by_all);
+            }
+        }
+
+        #[test]
+        fn a_price_filter_leaves_what_costs_so_much_in_every_order(
+            products in vec((0_u8..60, 0_usize..6, 0_i64..30), 1..60),
+            bounds in (prop::option::of(0_i64..30), prop::option::of(0_i64..30)),
+            typed in prop::sample::select(vec!["", "keripik"]),
+            size in 1_usize..7,
+        ) {
+            let mut index = Index::default();
+            let products: BTreeMap<u8, (usize, i64)> = products.into_iter().map(|(product, title, price)| (product, (title, price))).collect();
+            for (product, (title, price)) in &products {
+                index.apply(row(*product, TITLES[*title], *price * 100));
+            }
+            let filters = Filters { price_min: bounds.0, price_max: bounds.1, ..Filters::default() };
+            let all = pages(&mut index, typed, Sort::Newest, 1000, |_, _| {});
+            let fits = |id: &Uuid| {
+                let price = products[&(id.as_u128() as u8)].1;
+                bounds.0.is_none_or(|least| price >= least) && bounds.1.is_none_or(|most| price <= most)
+            };
+            let expected: BTreeSet<Uuid> = all.into_iter().filter(fits).collect();
+            for sort in SORTS {
+                let (mut found_ids, mut position) = (Vec::new(), None);
+                loop {
+                    let found = index.find(&parse(typed), &filters, &Surroundings::default(), position.as_ref(), DAY);
+                    prop_assert_eq!(found.count(), expected.len());
+                    let hits = index.page(&found, sort, position.as_ref().map(|position| &position.last), size);
+                    found_ids.extend(hits.products.into_iter().map(|(_, id)| id));
+                    position = hits.more;
+                    if position.is_none() {
+                        break;
+                    }
+                }
+                prop_assert_eq!(found_ids.len(), expected.len());
+                prop_assert_eq!(&found_ids.into_iter().collect::<BTreeSet<_>>(), &expected);
+            }
         }
 
         #[test]
