@@ -182,6 +182,12 @@ const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
     (&["product_variants_sku", "product_variants.sku"], "sku_taken", "SKU ini sudah dipakai.", "This SKU is taken."),
     (&["product_variants_gtin", "product_variants.gtin"], "gtin_taken", "GTIN ini sudah dipakai.", "This GTIN is taken."),
     (&["exhibitions_slug_key", "exhibitions.slug"], "slug_taken", "Slug ini sudah dipakai.", "This slug is taken."),
+    (
+        &["price_tiers_fall"],
+        "price_tiers_fall",
+        "Harga grosir harus lebih rendah dari harga satuan; ubah dahulu.",
+        "Wholesale prices have to be lower than the price of one; change them first.",
+    ),
     (&["sme_keeps_an_owner"], "last_owner", "IKM harus punya sedikitnya satu pemilik.", "An SME keeps at least one owner."),
     (&["material_shares_over_100"], "material_shares_over_100", "Jumlah porsi bahan melebihi 100 %.", "Material shares add up to more than 100 %."),
     (&["media_assets_once", "media_assets.sha256"], "already_uploaded", "Foto ini baru saja diunggah.", "This photo was uploaded just now."),

@@ -6,6 +6,7 @@
 //! - [`identity`] knows people and decides who may do what ([`identity::policy`]).
 //! - [`sme`], [`catalogue`], [`media`] and [`exhibitions`] are what the office and its SMEs work on;
 //!   [`storefront`] is what the public sees of it; [`mentoring`] holds programmes and groups.
+//! - [`buyers`] is what buyers keep.
 //! - [`clients`] are programs of others: their keys, and what they may; [`webhooks`] tell them what happened.
 //! - [`documents`] are an SME's legal papers, which exhibitions ask for.
 //! - [`backup`] carries everything to safety and back.
@@ -18,6 +19,7 @@
 pub mod app;
 pub mod audit;
 pub mod backup;
+pub mod buyers;
 pub mod catalogue;
 pub mod clients;
 pub mod config;

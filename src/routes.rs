@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
+    buyers::favourites::FavouritesApi,
     catalogue::{api::CatalogueApi, attributes::api::AttributesApi},
     clients::api::ClientsApi,
     documents::api::DocumentsApi,
@@ -37,14 +38,14 @@ use crate::{
 type Everything = (
     (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, AttributesApi, MediaApi),
     (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
-    (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, WebhooksApi, OperationsApi),
+    (MentoringApi, ReferenceApi, StorefrontApi, FavouritesApi, ClientsApi, WebhooksApi, OperationsApi),
 );
 
 fn service() -> OpenApiService<Everything, ()> {
     let everything = (
         (IdentityApi, InvitationsApi, SmeApi, DocumentsApi, CatalogueApi, AttributesApi, MediaApi),
         (ExhibitionsApi, CallApi, ApplicationsApi, PlanApi, ReviewApi, SelectionApi, OnsiteApi, ResultsApi),
-        (MentoringApi, ReferenceApi, StorefrontApi, ClientsApi, WebhooksApi, OperationsApi),
+        (MentoringApi, ReferenceApi, StorefrontApi, FavouritesApi, ClientsApi, WebhooksApi, OperationsApi),
     );
     OpenApiService::new(everything, "Etalase", env!("CARGO_PKG_VERSION"))
         .description("The shop window of a trade office and its mentored small businesses: products, photos, exhibitions, and a public storefront.")

@@ -11,6 +11,8 @@ mod applications;
 mod attributes;
 #[path = "suite/backup.rs"]
 mod backup;
+#[path = "suite/buyers.rs"]
+mod buyers;
 #[path = "suite/clients.rs"]
 mod clients;
 #[path = "suite/contract.rs"]

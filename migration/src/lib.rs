@@ -28,6 +28,7 @@ mod m0019_changes;
 mod m0020_clients;
 mod m0021_webhooks;
 mod m0022_attributes;
+mod m0023_buyers;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_clients::Migration),
             Box::new(m0021_webhooks::Migration),
             Box::new(m0022_attributes::Migration),
+            Box::new(m0023_buyers::Migration),
         ]
     }
 }

@@ -14,11 +14,11 @@ use uuid::Uuid;
 
 use super::{
     model::{
-        Check, ContentUnit, ListingEvent, ListingStatus, NetContent, NewMaterial, NewProduct, NewVariant, Origin, ProductPatch, ReasonCode,
-        StockPolicy, Storage, VariantPatch, Verification, checklist,
+        Check, ContentUnit, ListingEvent, ListingStatus, NetContent, NewMaterial, NewProduct, NewVariant, Origin, PriceTiers, ProductPatch,
+        ReasonCode, StockPolicy, Storage, VariantPatch, Verification, checklist,
     },
     service::{self, Decision, Listing},
-    store::{self, material, product, variant},
+    store::{self, TierRow, material, product, variant},
 };
 use crate::{
     app::App,
@@ -101,6 +101,8 @@ pub struct Variant {
     pub sku: Option<String>,
     pub options: BTreeMap<String, String>,
     pub price: Money,
+    /// What a piece costs from a number of pieces on, the smallest first.
+    pub price_tiers: Vec<PriceTier>,
     pub moq: i64,
     pub order_multiple: i64,
     pub net_content: Option<NetContent>,
@@ -111,6 +113,15 @@ pub struct Variant {
     pub gtin: Option<String>,
     pub stock_policy: StockPolicy,
     pub on_hand: i64,
+}
+
+/// A wholesale price.
+#[derive(Object)]
+pub struct PriceTier {
+    /// Pieces in one order.
+    pub min_quantity: i64,
+    /// Of one piece.
+    pub price: Money,
 }
 
 #[derive(Object)]
@@ -143,14 +154,17 @@ pub struct ReviewDecision {
     pub reason_codes: Vec<ReasonCode>,
 }
 
-impl From<variant::Model> for Variant {
-    fn from(row: variant::Model) -> Self {
+impl Variant {
+    /// A variant with those of the tiers that are its own.
+    pub fn new(row: variant::Model, tiers: &[TierRow]) -> Self {
+        let own = tiers.iter().filter(|tier| tier.variant_id == row.id);
         let content = row.net_content_value.zip(row.net_content_unit);
         Self {
             id: row.id,
             sku: row.sku,
             options: serde_json::from_value(row.options).unwrap_or_default(),
             price: Money::idr(row.price_minor),
+            price_tiers: own.map(|tier| PriceTier { min_quantity: tier.min_quantity, price: Money::idr(tier.price_minor) }).collect(),
             moq: row.moq,
             order_multiple: row.order_multiple,
             net_content: content.map(|(value, unit): (i64, ContentUnit)| NetContent { value, unit }),
@@ -220,7 +234,7 @@ impl From<Listing> for Product {
             ingredients: product.ingredients,
             allergens: product.allergens.and_then(|list| serde_json::from_value(list).ok()),
             attributes: serde_json::from_value(product.attributes).unwrap_or_default(),
-            variants: listing.variants.into_iter().map(Variant::from).collect(),
+            variants: listing.variants.into_iter().map(|variant| Variant::new(variant, &listing.tiers)).collect(),
             materials: listing.materials.into_iter().map(Material::from).collect(),
             images: listing.images,
             published_at: product.published_at,
@@ -368,7 +382,7 @@ impl CatalogueApi {
             .into_iter()
             .map(|(code, pointer, met, message)| Check {
                 code: code.into(),
-                pointer: pointer.into(),
+                pointer,
                 met,
                 message: if locale.0 == Language::En { message.en } else { message.id }.into_owned(),
             })
@@ -485,6 +499,26 @@ impl CatalogueApi {
         let patch = body.read()?;
         write.if_match(edit.product.version)?;
         let listing = service::edit_variant(&edit.work, &edit.permit, edit.product, *variant_id, patch).await?;
+        finish(edit.work, listing).await
+    }
+
+    /// Set wholesale prices of a variant
+    ///
+    /// What a piece costs from a number of pieces on, also while the product is public; an empty list takes them away. Prices
+    /// fall as quantities rise.
+    #[oai(path = "/v1/products/:product_id/variants/:variant_id/price-tiers", method = "put", operation_id = "set_price_tiers")]
+    async fn set_tiers(
+        &self,
+        caller: Caller,
+        write: Write,
+        product_id: Path<Uuid>,
+        variant_id: Path<Uuid>,
+        body: Body<PriceTiers>,
+    ) -> poem::Result<Reply<Product>> {
+        let edit = begin::<EditProduct>(&caller, &write, *product_id, body.bytes()).await?;
+        let input = body.read()?;
+        write.if_match(edit.product.version)?;
+        let listing = service::set_tiers(&edit.work, &edit.permit, edit.product, *variant_id, input.tiers).await?;
         finish(edit.work, listing).await
     }
 

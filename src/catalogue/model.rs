@@ -242,6 +242,26 @@ pub struct VariantPatch {
     pub on_hand: Option<i64>,
 }
 
+/// What a piece costs from a number of pieces on (row C7).
+#[derive(Debug, Clone, Object, Serialize, Deserialize)]
+#[oai(deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+pub struct NewPriceTier {
+    /// Pieces in one order, at least 2.
+    pub min_quantity: i64,
+    /// Of one piece; less than before.
+    pub price: MoneyInput,
+}
+
+/// All tiers of a variant; they take the place of those there are.
+#[derive(Debug, Clone, Object, Serialize, Deserialize)]
+#[oai(deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+pub struct PriceTiers {
+    /// At most 10.
+    pub tiers: Vec<NewPriceTier>,
+}
+
 /// A material line to be added.
 #[derive(Debug, Clone, Object, Serialize, Deserialize)]
 #[oai(deny_unknown_fields)]

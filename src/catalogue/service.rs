@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::{
     attributes::{self, model::AttributeDefinition},
     model::{
-        ListingEvent, ListingFacts, ListingStatus, NewMaterial, NewProduct, NewVariant, ProductPatch, ReasonCode, StockPolicy, VariantPatch,
-        Verification, check_gtin, check_options, check_range, checklist,
+        ListingEvent, ListingFacts, ListingStatus, NewMaterial, NewPriceTier, NewProduct, NewVariant, ProductPatch, ReasonCode, StockPolicy,
+        VariantPatch, Verification, check_gtin, check_options, check_range, checklist,
     },
-    store::{self, category, material, product, variant},
+    store::{self, TierRow, category, material, product, variant},
 };
 use crate::{
     fault::{Fault, FieldFault, Outcome, field, say},
@@ -29,25 +29,28 @@ use crate::{
 const RESTORABLE: Duration = Duration::days(30);
 const MOST_VARIANTS: usize = 100;
 const MOST_PIECES: i64 = 10_000_000;
+const MOST_TIERS: usize = 10;
 
 /// A product with all its parts.
 pub struct Listing {
     pub product: product::Model,
     pub category: category::Model,
     pub variants: Vec<variant::Model>,
+    pub tiers: Vec<TierRow>,
     pub materials: Vec<material::Model>,
     pub images: Vec<AttachedPhoto>,
     /// The attributes that its category defines now.
     pub attributes: Vec<AttributeDefinition>,
 }
 
-/// Reads the parts of `product`: five statements, whatever their number.
+/// Reads the parts of `product`: six statements, whatever their number.
 pub async fn listing(connection: &impl ConnectionTrait, product: product::Model) -> Outcome<Listing> {
     let category = store::category_by_id(connection, product.category_id).await?;
     Ok(Listing {
         attributes: attributes::service::effective(connection, &category).await?,
         category,
         variants: store::variants(connection, product.id).await?,
+        tiers: store::tiers(connection, product.id).await?,
         materials: store::materials(connection, product.id).await?,
         images: media::service::attached(connection, product.id).await?,
         product,
@@ -238,6 +241,43 @@ pub async fn edit_variant(
     refuse(faults)?;
     store::update_variant(work.db(), row).await?;
     changed(work, permit, product, "edit_variant").await
+}
+
+/// Sets what a piece of a variant costs from some number on, also while the product is public.
+pub async fn set_tiers(
+    work: &Work,
+    permit: &Permit<EditProduct>,
+    product: product::Model,
+    variant: Uuid,
+    input: Vec<NewPriceTier>,
+) -> Outcome<Listing> {
+    require_open(product.status.trade_is_open(), product.status)?;
+    let row = store::variant(work.db(), product.id, variant).await?;
+    let mut faults = Vec::new();
+    if input.len() > MOST_TIERS {
+        faults.push(field("/tiers", "too_many", say("Paling banyak 10.", "At most 10.")));
+    }
+    let mut tiers: Vec<TierRow> = Vec::new();
+    for (number, tier) in input.into_iter().enumerate() {
+        let at = |part: &str| format!("/tiers/{number}/{part}");
+        check_range(Some(tier.min_quantity), 2..=MOST_PIECES, &at("min_quantity"), &mut faults);
+        // Less than what is asked for the tier before is the point of a tier, so a low price needs no confirmation.
+        let price_minor = tier.price.to_minor(&at("price"), true).unwrap_or_else(|fault| {
+            faults.push(fault);
+            0
+        });
+        let (quantity_before, price_before) = tiers.last().map_or((1, row.price_minor), |before| (before.min_quantity, before.price_minor));
+        if tier.min_quantity <= quantity_before {
+            faults.push(field(at("min_quantity"), "not_rising", say("Harus naik dari tingkat ke tingkat.", "It has to rise from tier to tier.")));
+        }
+        if price_minor >= price_before || price_minor <= 0 {
+            faults.push(field(at("price"), "not_falling", say("Harus turun dari tingkat ke tingkat.", "It has to fall from tier to tier.")));
+        }
+        tiers.push(TierRow { variant_id: variant, min_quantity: tier.min_quantity, price_minor });
+    }
+    refuse(faults)?;
+    store::set_tiers(work.db(), variant, &tiers).await?;
+    changed(work, permit, product, "set_price_tiers").await
 }
 
 /// Takes a variant out; its SKU and GTIN are free again.

@@ -1,7 +1,7 @@
 //! SQL of categories, products, variants and materials.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::model::ListingStatus;
@@ -9,7 +9,7 @@ use crate::{
     fault::{Fault, Outcome},
     platform::{
         clock::now,
-        database::{sql, update_if_version},
+        database::{insert_many, select, sql, update_if_version},
     },
 };
 
@@ -242,6 +242,28 @@ pub async fn waiting(connection: &impl ConnectionTrait, agencies: &[Uuid], after
 }
 
 /// Ids of the published products of an SME.
+/// What a piece costs from a number of pieces on.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct TierRow {
+    pub variant_id: Uuid,
+    pub min_quantity: i64,
+    pub price_minor: i64,
+}
+
+/// Tiers of all variants of a product, the smallest quantity first.
+pub async fn tiers(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<TierRow>> {
+    let text = "select t.variant_id, t.min_quantity, t.price_minor from price_tiers t join product_variants v on v.id = t.variant_id \
+                where v.product_id = ? order by t.variant_id, t.min_quantity";
+    select(connection, text, [product.into()]).await
+}
+
+/// Puts these in place of the tiers of a variant; the database refuses those that don't fall.
+pub async fn set_tiers(connection: &impl ConnectionTrait, variant: Uuid, tiers: &[TierRow]) -> Outcome<()> {
+    connection.execute_raw(sql(connection, "delete from price_tiers where variant_id = ?", [variant.into()])).await?;
+    let rows = tiers.iter().map(|tier| vec![variant.into(), tier.min_quantity.into(), tier.price_minor.into()]).collect();
+    insert_many(connection, "price_tiers (variant_id, min_quantity, price_minor)", rows).await
+}
+
 pub async fn published_of(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<Uuid>> {
     let text = "select id from products where sme_id = ? and status = 'published' and deleted_at is null";
     let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;

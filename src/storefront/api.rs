@@ -67,6 +67,12 @@ impl StorefrontApi {
         category: Query<Vec<String>>,
         /// Slug of an exhibition with a public line-up.
         exhibition: Query<Vec<String>>,
+        /// Batch of an exhibition, once its booth plan is published.
+        batch: Query<Vec<Uuid>>,
+        /// Code of a booth, such as `A1`, once the plan is published.
+        booth: Query<Vec<String>>,
+        /// WUB group of the SME.
+        wub: Query<Vec<Uuid>>,
         /// Kemendagri code of a regency, such as `36.71`.
         region: Query<Vec<String>>,
         /// Handle of an SME.
@@ -108,6 +114,9 @@ impl StorefrontApi {
                 is_halal: halal.0.is_some(),
                 is_in_stock: in_stock.0.unwrap_or_default(),
                 exhibitions: exhibition.0,
+                batches: batch.0,
+                booths: booth.0,
+                wubs: wub.0,
                 attributes: browse::attributes(&attribute)?,
             },
             facets: facets.0.as_deref().map(browse::facets).transpose()?.unwrap_or_default(),
@@ -185,6 +194,19 @@ impl StorefrontApi {
             product_page(reader, found, language).await
         });
         Ok(public.await?)
+    }
+
+    /// A product as structured data
+    ///
+    /// `Product` of schema.org as JSON-LD, with an offer for each variant, to be put into a page.
+    #[oai(path = "/v1/storefront/products/:product_id/product.jsonld", method = "get", operation_id = "get_product_data")]
+    async fn product_data(&self, visit: Visit, product_id: Path<Uuid>) -> poem::Result<PublicFile<JsonLd>> {
+        let language = visit.language;
+        let public = visit.answer(|app| async move {
+            let found = store::detail(app.database.reader(), Address::Id(*product_id), language.tag()).await?.ok_or_else(Fault::not_found)?;
+            Ok(whole(syndication::json_ld(&app, &found, language)?))
+        });
+        Ok(PublicFile::new(public.await?))
     }
 
     /// Read a product by its address

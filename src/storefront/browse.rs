@@ -51,9 +51,10 @@ pub struct Listing {
 impl Listing {
     pub fn check(&self) -> Outcome<()> {
         let filters = &self.filters;
-        let lists = [&filters.categories, &filters.regions, &filters.exhibitions, &filters.smes, &filters.wastes];
+        let lists = [&filters.categories, &filters.regions, &filters.exhibitions, &filters.booths, &filters.smes, &filters.wastes];
         let wishes: usize = filters.attributes.values().map(Vec::len).sum();
-        if lists.iter().any(|list| list.len() > 50) || wishes > 50 {
+        let others = [wishes, filters.batches.len(), filters.wubs.len()];
+        if lists.into_iter().map(Vec::len).chain(others).any(|values| values > 50) {
             return Err(Fault::new(&INVALID_PARAMETER).detail(say("Paling banyak 50 nilai.", "At most 50 values.")));
         }
         if let Some(parts) = &self.parts {
@@ -115,7 +116,7 @@ pub fn attributes(given: &[String]) -> Outcome<BTreeMap<String, Vec<Wish>>> {
 pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
     let filter = listing.filter();
     let went_on: Option<Position> = listing.cursor.as_deref().map(|text| cursor::open(&app.cursor_secret, &filter, text)).transpose()?;
-    let needs_around = !listing.filters.exhibitions.is_empty() || !listing.facets.is_empty();
+    let needs_around = listing.filters.is_at_exhibition() || !listing.filters.wubs.is_empty() || !listing.facets.is_empty();
     let around = if needs_around { app.catalogue.around(app).await? } else { Arc::default() };
     let today = today(ZONE);
     let limit = listing.limit as usize;
@@ -207,6 +208,7 @@ fn facet_values(index: &Index, found: &Found, facet: &Facet, around: &Surroundin
             Facet::Halal => Some(if language == Language::En { "Halal certified" } else { "Bersertifikat halal" }),
             Facet::InStock => Some(if language == Language::En { "In stock" } else { "Tersedia" }),
             Facet::Attribute(name) => index.attribute_label(name, value).map(|label| label.in_language(language)),
+            Facet::Wub => around.wubs.iter().find(|wub| wub.id.to_string() == value).map(|wub| wub.name.in_language(language)),
             Facet::Region => None,
         };
         named.unwrap_or(value).to_owned()

@@ -132,10 +132,15 @@ pub fn json_ld(exhibition: &Exhibition, organiser: &str, address: &str, language
     event
 }
 
-fn without_nulls(value: &mut Value) {
-    if let Value::Object(members) = value {
-        members.retain(|_, member| !member.is_null());
-        members.values_mut().for_each(without_nulls);
+/// Leaves out what is not known, all the way down.
+pub fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(without_nulls);
+        }
+        Value::Array(members) => members.iter_mut().for_each(without_nulls),
+        _ => {}
     }
 }
 

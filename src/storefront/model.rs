@@ -242,7 +242,7 @@ pub struct Detail {
 }
 
 /// A value of an attribute.
-#[derive(Object, Serialize)]
+#[derive(Object, Serialize, Deserialize)]
 pub struct PublicAttribute {
     pub name: String,
     pub label: String,

@@ -172,7 +172,7 @@ fn detail(listing: &Listing, card: Card, language: Language) -> Detail {
     Detail {
         card,
         description: product.description.as_ref().map(|text| text.in_language(language).to_owned()).unwrap_or_default(),
-        variants: listing.variants.iter().cloned().map(Variant::from).collect(),
+        variants: listing.variants.iter().cloned().map(|variant| Variant::new(variant, &listing.tiers)).collect(),
         materials: listing.materials.iter().cloned().map(Material::from).collect(),
         images: ready.map(|photo| image(photo, language)).collect(),
         shelf_life_days: product.shelf_life_days,

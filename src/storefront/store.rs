@@ -38,12 +38,13 @@ pub struct FeedRow {
     pub handle: String,
     pub published_at: DateTime<Utc>,
     pub card: String,
+    pub search_text: String,
 }
 
 /// Listed products by id. `language` is `id` or `en`.
 pub async fn feed(connection: &impl ConnectionTrait, language: &str, after: Uuid, limit: i64) -> Outcome<Vec<FeedRow>> {
     let text = format!(
-        "select product_id, sme_handle, handle, published_at, card_{language} as card from storefront_products \
+        "select product_id, sme_handle, handle, published_at, card_{language} as card, search_text from storefront_products \
          where listed = 1 and product_id > ? order by product_id limit ?"
     );
     select(connection, &text, [after.into(), limit.into()]).await

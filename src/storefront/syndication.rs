@@ -4,13 +4,23 @@
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use quick_xml::{Writer, events::BytesText};
+use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    model::{Card, Image},
-    store::{self, FeedRow},
+    feeds::without_nulls,
+    model::{Card, CategoryRef, Image, PublicAttribute, SmeRef},
+    search::entry::Entry,
+    store::{self, FeedRow, ListedDetail},
 };
-use crate::{app::App, fault::Fault, media::model::Format};
+use crate::{
+    app::App,
+    catalogue::model::StockPolicy,
+    fault::{Fault, Outcome},
+    media::model::Format,
+    values::{Language, Money},
+};
 
 /// Rows that are read at a time.
 const PAGE: i64 = 500;
@@ -63,11 +73,82 @@ pub fn ndjson(app: App, language: &'static str) -> impl Stream<Item = Chunk> + S
 }
 
 /// Where a product is shown: by the address in the settings, or as this service answers it.
-fn product_page(app: &App, row: &FeedRow) -> String {
+fn product_page(app: &App, sme: &str, handle: &str) -> String {
     match &app.config.product_page_url {
-        Some(template) => template.replace("{sme}", &row.sme_handle).replace("{handle}", &row.handle),
-        None => format!("{}/v1/storefront/products/by-handle/{}/{}", app.config.public_url(), row.sme_handle, row.handle),
+        Some(template) => template.replace("{sme}", sme).replace("{handle}", handle),
+        None => format!("{}/v1/storefront/products/by-handle/{sme}/{handle}", app.config.public_url()),
     }
+}
+
+/// What the `Product` of schema.org takes from everything that a product has.
+#[derive(Deserialize)]
+struct Described {
+    id: Uuid,
+    title: String,
+    summary: String,
+    description: String,
+    sme: SmeRef,
+    category: CategoryRef,
+    made_to_order: bool,
+    images: Vec<Image>,
+    variants: Vec<Sold>,
+    attributes: Vec<PublicAttribute>,
+}
+
+/// A variant in the same.
+#[derive(Deserialize)]
+struct Sold {
+    sku: Option<String>,
+    gtin: Option<String>,
+    price: Money,
+    stock_policy: StockPolicy,
+    on_hand: i64,
+    weight_g: Option<i64>,
+}
+
+/// The `Product` of schema.org: an offer for each variant, IDR without decimals, availability by its stock policy.
+pub fn json_ld(app: &App, found: &ListedDetail, language: Language) -> Outcome<String> {
+    let product: Described = serde_json::from_str(&found.detail).map_err(Fault::internal)?;
+    let address = product_page(app, &found.sme_handle, &found.handle);
+    let images: Vec<String> = product.images.iter().filter_map(picture).map(|image| absolute(app, image)).collect();
+    let availability = |variant: &Sold| match variant.stock_policy {
+        StockPolicy::Track if variant.on_hand <= 0 && product.made_to_order => "MadeToOrder",
+        StockPolicy::Track if variant.on_hand <= 0 => "OutOfStock",
+        StockPolicy::MadeToOrder => "MadeToOrder",
+        StockPolicy::Track | StockPolicy::Untracked => "InStock",
+    };
+    let offer = |variant: &Sold| {
+        json!({
+            "@type": "Offer",
+            "url": address,
+            "sku": variant.sku,
+            "gtin": variant.gtin,
+            "price": variant.price.amount_minor / 100,
+            "priceCurrency": variant.price.currency,
+            "availability": format!("https://schema.org/{}", availability(variant)),
+            "itemCondition": "https://schema.org/NewCondition",
+            "weight": variant.weight_g.map(|grams| json!({ "@type": "QuantitativeValue", "value": grams, "unitCode": "GRM" })),
+            "seller": { "@type": "Organization", "name": product.sme.name },
+        })
+    };
+    let property = |stated: &PublicAttribute| json!({ "@type": "PropertyValue", "name": stated.label, "value": stated.shown });
+    let mut data = json!({
+        "@context": "https://schema.org",
+        "@type": "Product",
+        "@id": address,
+        "url": address,
+        "productID": product.id,
+        "name": product.title,
+        "description": if product.description.is_empty() { &product.summary } else { &product.description },
+        "inLanguage": language.tag(),
+        "category": product.category.name,
+        "brand": { "@type": "Brand", "name": product.sme.name },
+        "image": images,
+        "additionalProperty": product.attributes.iter().map(property).collect::<Vec<_>>(),
+        "offers": product.variants.iter().map(offer).collect::<Vec<_>>(),
+    });
+    without_nulls(&mut data);
+    Ok(data.to_string())
 }
 
 fn absolute(app: &App, address: &str) -> String {
@@ -100,8 +181,12 @@ pub fn merchant(app: App, language: &'static str) -> impl Stream<Item = Chunk> +
         let card = card(row)?;
         let image = card.image.as_ref().and_then(picture).map(|address| absolute(&renderer, address)).unwrap_or_default();
         let price = format!("{} {}", card.price.amount_minor / 100, card.price.currency);
-        let availability = if card.made_to_order { "backorder" } else { "in_stock" };
-        let (id, link) = (card.id.to_string(), product_page(&renderer, row));
+        let availability = match (Entry::from_row(&row.search_text).in_stock, card.made_to_order) {
+            (false, _) => "out_of_stock",
+            (true, true) => "backorder",
+            (true, false) => "in_stock",
+        };
+        let (id, link) = (card.id.to_string(), product_page(&renderer, &row.sme_handle, &row.handle));
         out.extend_from_slice(b"<item>");
         let pairs = [
             ("g:id", id.as_str()),
@@ -128,7 +213,7 @@ pub fn sitemap(app: App, after: Uuid) -> impl Stream<Item = Chunk> + Send + 'sta
     let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n";
     let renderer = app.clone();
     pages(app, "id", (after, SITEMAP_ADDRESSES), (Bytes::from_static(head.as_bytes()), Bytes::from_static(b"</urlset>\n")), move |row, out| {
-        let (link, day) = (product_page(&renderer, row), row.published_at.format("%Y-%m-%d").to_string());
+        let (link, day) = (product_page(&renderer, &row.sme_handle, &row.handle), row.published_at.format("%Y-%m-%d").to_string());
         out.extend_from_slice(b"<url>");
         elements(&mut Writer::new(out), &[("loc", &link), ("lastmod", &day)])?;
         out.extend_from_slice(b"</url>\n");

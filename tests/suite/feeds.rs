@@ -51,6 +51,25 @@ fn texts(xml: &str, element: &str) -> Vec<String> {
 }
 
 on_both! {
+    async fn a_product_describes_itself_to_search_engines_with_what_can_be_bought(world: World) {
+        let town = world.town().await;
+        let product = town.published("Dodol <b>legit</b>").await;
+        let (id, variant) = (product.text("/id"), product.text("/variants/0/id"));
+        let buyer = world.public();
+        let data = buyer.get(&format!("/v1/storefront/products/{id}/product.jsonld")).await.expect(200);
+        assert_eq!(data.header("content-type"), "application/ld+json");
+        let offer = &data.body["offers"][0];
+        assert_eq!((&data.body["@type"], &offer["price"], &offer["priceCurrency"]), (&json!("Product"), &json!(25_000), &json!("IDR")));
+        assert_eq!(offer["availability"], "https://schema.org/InStock");
+        assert!(offer.get("gtin").is_none() && data.text("/image/0").starts_with("http"), "{:#}", data.body);
+        let sold_out = json!({ "stock_policy": "track", "on_hand": 0 });
+        town.owner.patch(&format!("/v1/products/{id}/variants/{variant}"), &product.etag(), sold_out).await.expect(200);
+        let data = buyer.get(&format!("/v1/storefront/products/{id}/product.jsonld")).await.expect(200);
+        assert_eq!(data.body["offers"][0]["availability"], "https://schema.org/OutOfStock");
+        let (_, _, merchant) = text(&buyer, "/v1/storefront/feeds/google-merchant.xml").await;
+        assert_eq!(texts(&merchant, "g:availability"), ["out_of_stock"]);
+    }
+
     async fn every_feed_says_what_the_storefront_says_and_nothing_that_left_it(world: World) {
         let town = world.town().await;
         let buyer = world.public();

@@ -186,6 +186,23 @@ on_both! {
         assert_eq!(counts(&buyer.get(halal).await, "halal"), pairs(&[("certified", 3)]));
     }
 
+    async fn products_are_found_and_counted_by_the_wub_group_of_their_sme(world: World) {
+        let town = world.town().await;
+        town.published("Dodol").await;
+        let group = uuid::Uuid::now_v7();
+        let make = "insert into wub_groups (id, agency_id, name, focus, source, source_status, created_at) select ?, id, ?, 'dodol', 'x', 'unverified', ? from agencies";
+        let name = json!({ "id": "WUB Dodol" });
+        world.execute(make, vec![group.into(), name.into(), chrono::Utc::now().into()]).await.unwrap();
+        world.execute("insert into wub_members (group_id, sme_id) select ?, id from smes", vec![group.into()]).await.unwrap();
+        world.execute("update catalogue_version set version = version + 1", vec![]).await.unwrap();
+        world.app.reread_catalogue_version().await;
+        let buyer = world.public();
+        let answer = buyer.get(&format!("/v1/storefront/products?facets=wub&wub={group}")).await.expect(200);
+        assert_eq!(answer.body["facets"]["wub"], json!([{ "value": group.to_string(), "label": "WUB Dodol", "count": 1 }]));
+        let other = uuid::Uuid::now_v7();
+        assert_eq!(buyer.get(&format!("/v1/storefront/products?wub={other}")).await.expect(200).body["data"], json!([]));
+    }
+
     async fn a_list_has_more_of_its_products_where_it_is_asked_for_within_a_cost(world: World) {
         let town = world.town().await;
         let ids = [town.published("Dodol satu").await.text("/id"), town.published("Dodol dua").await.text("/id")];

@@ -145,6 +145,15 @@ async fn play(world: World) {
         "{:#}",
         lineup.body
     );
+    for (query, found) in [
+        (format!("exhibition=bali&batch={batch}&booth=A-02"), 1),
+        (format!("batch={batch}"), 1),
+        ("exhibition=bali&booth=A-99".into(), 0),
+        (format!("exhibition=bali&batch={}", uuid::Uuid::now_v7()), 0),
+    ] {
+        let listed = buyer.get(&format!("/v1/storefront/products?{query}")).await.expect(200);
+        assert_eq!(listed.body["page"]["total_estimate"], found, "{query}");
+    }
     assert_eq!(buyer.get("/v1/storefront/exhibitions/bali/booths").await.expect(200).body["data"].as_array().unwrap().len(), 2);
     let packing = town.coordinator.send(town.coordinator.request(Method::GET, &format!("{path}/packing.csv"))).await.expect(200);
     assert_eq!(packing.header("content-disposition"), "attachment; filename=\"bali-packing.csv\"");

@@ -23,6 +23,8 @@ pub enum Facet {
     Halal,
     InStock,
     Exhibition,
+    /// WUB group of the SME.
+    Wub,
     /// An attribute of some categories, by name.
     Attribute(String),
 }
@@ -32,8 +34,18 @@ pub const ATTRIBUTES: &str = "attributes";
 
 impl Facet {
     /// Those that every product may have.
-    pub const ALL: [Self; 9] =
-        [Self::Category, Self::Region, Self::Sme, Self::Price, Self::MaterialOrigin, Self::WasteStream, Self::Halal, Self::InStock, Self::Exhibition];
+    pub const ALL: [Self; 10] = [
+        Self::Category,
+        Self::Region,
+        Self::Sme,
+        Self::Price,
+        Self::MaterialOrigin,
+        Self::WasteStream,
+        Self::Halal,
+        Self::InStock,
+        Self::Exhibition,
+        Self::Wub,
+    ];
 
     /// The name of the filter.
     pub fn name(&self) -> Cow<'static, str> {
@@ -48,6 +60,7 @@ impl Facet {
             Self::Halal => "halal",
             Self::InStock => "in_stock",
             Self::Exhibition => "exhibition",
+            Self::Wub => "wub",
         };
         name.into()
     }
@@ -76,8 +89,19 @@ pub struct Filters {
     pub is_halal: bool,
     pub is_in_stock: bool,
     pub exhibitions: Vec<String>,
+    /// Where and when it is shown there (row D6).
+    pub batches: Vec<Uuid>,
+    pub booths: Vec<String>,
+    pub wubs: Vec<Uuid>,
     /// Values by name.
     pub attributes: BTreeMap<String, Vec<Wish>>,
+}
+
+impl Filters {
+    /// Whether it has to be shown at an exhibition.
+    pub fn is_at_exhibition(&self) -> bool {
+        !self.exhibitions.is_empty() || !self.batches.is_empty() || !self.booths.is_empty()
+    }
 }
 
 /// What an attribute is to be.
@@ -173,6 +197,15 @@ pub struct Surroundings {
     pub version: i64,
     pub categories: Vec<CategoryName>,
     pub exhibitions: Vec<Shown>,
+    pub wubs: Vec<Wub>,
+}
+
+/// A group of SMEs.
+pub struct Wub {
+    pub id: Uuid,
+    pub name: Localized,
+    /// Handles.
+    pub smes: Vec<String>,
 }
 
 pub struct CategoryName {
@@ -185,4 +218,24 @@ pub struct Shown {
     pub slug: String,
     pub title: Localized,
     pub products: Vec<Uuid>,
+    /// Once the booth plan is published.
+    pub places: Vec<Placed>,
+}
+
+/// Where a product is shown, and with which batch.
+pub struct Placed {
+    pub product: Uuid,
+    pub batch: Uuid,
+    pub booth: String,
+}
+
+impl Shown {
+    /// The products that are shown here, in these batches and booths where any are named.
+    pub fn at(&self, batches: &[Uuid], booths: &[String]) -> impl Iterator<Item = &Uuid> {
+        let is_narrow = !batches.is_empty() || !booths.is_empty();
+        let is_meant =
+            move |place: &&Placed| (batches.is_empty() || batches.contains(&place.batch)) && (booths.is_empty() || booths.contains(&place.booth));
+        let everywhere = self.products.iter().filter(move |_| !is_narrow);
+        everywhere.chain(self.places.iter().filter(move |_| is_narrow).filter(is_meant).map(|place| &place.product))
+    }
 }

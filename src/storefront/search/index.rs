@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{
     bits::Bits,
     entry::Entry,
-    facets::{Facet, Filters, PRICE_BANDS, Surroundings},
+    facets::{Facet, Filters, PRICE_BANDS, Shown, Surroundings},
     query::{Wanted, Way},
     words::{known_forms, words},
 };
@@ -601,10 +601,16 @@ impl Index {
         });
         add(Facet::Halal, filters.is_halal, &|| Bits::of(size, |document| self.is_halal(document, today)));
         add(Facet::InStock, filters.is_in_stock, &|| self.in_stock.clone());
-        add(Facet::Exhibition, !filters.exhibitions.is_empty(), &|| {
-            let meant = around.exhibitions.iter().filter(|shown| filters.exhibitions.contains(&shown.slug));
-            let documents = meant.flat_map(|shown| &shown.products).filter_map(|product| self.by_id.get(product));
-            Bits::with(documents.map(|document| *document as usize))
+        add(Facet::Exhibition, filters.is_at_exhibition(), &|| {
+            let is_meant = |shown: &&Shown| filters.exhibitions.is_empty() || filters.exhibitions.contains(&shown.slug);
+            let products = around.exhibitions.iter().filter(is_meant).flat_map(|shown| shown.at(&filters.batches, &filters.booths));
+            Bits::with(products.filter_map(|product| self.by_id.get(product)).map(|document| *document as usize))
+        });
+        add(Facet::Wub, !filters.wubs.is_empty(), &|| {
+            let mut meant = vec![false; self.smes.names.len()];
+            let groups = around.wubs.iter().filter(|wub| filters.wubs.contains(&wub.id));
+            groups.flat_map(|wub| &wub.smes).filter_map(|handle| self.smes.numbers.get(handle.as_str())).for_each(|sme| meant[*sme as usize] = true);
+            Bits::of(size, |document| meant[self.sme[document] as usize])
         });
         for (name, wishes) in &filters.attributes {
             let meant = self.attributes.get(name).into_iter().flatten().filter(|(value, _)| wishes.iter().any(|wish| wish.holds(value)));
@@ -752,6 +758,11 @@ impl Index {
             Facet::Attribute(name) => {
                 let values = self.attributes.get(name).into_iter().flatten();
                 values.map(|(value, (_, documents))| (value.clone(), of(&mut documents.iter().map(|d| *d as usize)))).collect()
+            }
+            Facet::Wub => {
+                let of_sme: HashMap<String, usize> = by_number(&self.sme, &self.smes).into_iter().collect();
+                let count = |smes: &[String]| smes.iter().filter_map(|handle| of_sme.get(handle)).sum();
+                around.wubs.iter().map(|wub| (wub.id.to_string(), count(&wub.smes))).collect()
             }
             Facet::Exhibition => {
                 let count = |products: &[Uuid]| of(&mut products.iter().filter_map(|id| self.by_id.get(id)).map(|d| *d as usize));

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
 use super::{
-    facets::{CategoryName, Shown, Surroundings},
+    facets::{CategoryName, Placed, Shown, Surroundings, Wub},
     index::{IndexRow, Listed},
 };
 use crate::{
@@ -82,22 +82,51 @@ struct ShownRow {
     slug: String,
     title: Localized,
     product_id: Uuid,
+    batch_id: Option<Uuid>,
+    booth: Option<String>,
+}
+
+#[derive(FromQueryResult)]
+struct WubRow {
+    id: Uuid,
+    name: Localized,
+    sme_handle: String,
 }
 
 /// What filters and facets name beside the products.
 pub async fn surroundings(connection: &impl ConnectionTrait, version: i64) -> Outcome<Surroundings> {
     let categories: Vec<CategoryRow> = select(connection, "select slug, name from categories", []).await?;
     let text = format!(
-        "select distinct e.id, e.slug, e.title, l.product_id from exhibitions e join lineup_items l on l.exhibition_id = e.id \
-         join applications a on a.id = l.application_id and a.status in {TAKES_PART} where e.status in {LINEUP_IS_PUBLIC} order by e.id desc"
+        "select distinct e.id, e.slug, e.title, l.product_id, x.batch_id, b.code as booth from exhibitions e \
+         join lineup_items l on l.exhibition_id = e.id \
+         join applications a on a.id = l.application_id and a.status in {TAKES_PART} \
+         left join exhibition_plans p on p.exhibition_id = e.id and p.published_at is not null \
+         left join booth_assignments x on x.exhibition_id = p.exhibition_id and x.application_id = coalesce(a.lead_id, a.id) \
+         and x.plan = 'live' and x.status <> 'released' \
+         left join booths b on b.id = x.booth_id where e.status in {LINEUP_IS_PUBLIC} order by e.id desc, l.product_id"
     );
     let mut exhibitions: Vec<Shown> = Vec::new();
     for row in select::<ShownRow>(connection, &text, []).await? {
-        match exhibitions.last_mut().filter(|shown| shown.slug == row.slug) {
-            Some(shown) => shown.products.push(row.product_id),
-            None => exhibitions.push(Shown { slug: row.slug, title: row.title, products: vec![row.product_id] }),
+        if exhibitions.last().is_none_or(|shown| shown.slug != row.slug) {
+            exhibitions.push(Shown { slug: row.slug, title: row.title, products: Vec::new(), places: Vec::new() });
+        }
+        let Some(shown) = exhibitions.last_mut() else { continue };
+        if shown.products.last() != Some(&row.product_id) {
+            shown.products.push(row.product_id);
+        }
+        if let Some((batch, booth)) = row.batch_id.zip(row.booth) {
+            shown.places.push(Placed { product: row.product_id, batch, booth });
+        }
+    }
+    let text = "select g.id, g.name, s.handle as sme_handle from wub_groups g join wub_members m on m.group_id = g.id \
+                join smes s on s.id = m.sme_id order by g.id";
+    let mut wubs: Vec<Wub> = Vec::new();
+    for row in select::<WubRow>(connection, text, []).await? {
+        match wubs.last_mut().filter(|wub| wub.id == row.id) {
+            Some(wub) => wub.smes.push(row.sme_handle),
+            None => wubs.push(Wub { id: row.id, name: row.name, smes: vec![row.sme_handle] }),
         }
     }
     let categories = categories.into_iter().map(|row| CategoryName { slug: row.slug, name: row.name }).collect();
-    Ok(Surroundings { version, categories, exhibitions })
+    Ok(Surroundings { version, categories, exhibitions, wubs })
 }

@@ -1,0 +1,3 @@
+//! What buyers keep: favourites (row G2).
+
+pub mod favourites;
