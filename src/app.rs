@@ -40,7 +40,7 @@ use crate::{
 /// Uploads in progress at a time; each may hold a connection for minutes on a phone's network.
 const UPLOADS_AT_ONCE: usize = 32;
 /// Webhooks that are being sent at a time; most wait for servers of others.
-const WEBHOOKS_AT_ONCE: usize = 4;
+const WEBHOOKS_AT_ONCE: usize = 8;
 /// A part that does not answer a probe within this time is out of reach.
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// A replica that missed a change reads the version again within this time.
@@ -68,6 +68,8 @@ pub struct Parts {
     pub image_workers: Workers,
     /// Sends webhooks.
     pub webhooks: reqwest::Client,
+    /// How many are being sent to each endpoint.
+    pub webhooks_under_way: webhooks::UnderWay,
     /// Wake a worker of each lane when a job was committed here.
     jobs_due: Notify,
     webhooks_due: Notify,
@@ -133,6 +135,7 @@ impl App {
             uploads: Semaphore::new(UPLOADS_AT_ONCE),
             image_workers,
             webhooks,
+            webhooks_under_way: webhooks::UnderWay::default(),
             jobs_due: Notify::new(),
             webhooks_due: Notify::new(),
             catalogue_version: AtomicI64::new(version),
@@ -170,6 +173,7 @@ impl App {
             tokio::spawn(poll_version(self.clone())),
             tokio::spawn(heed_notices(self.clone())),
             tokio::spawn(webhooks::service::fan_out_forever(self.clone())),
+            tokio::spawn(webhooks::service::rescue_forever(self.clone())),
             tokio::spawn(webhooks::service::tidy_forever(self.clone())),
         ] {
             let stopping = stopping.clone();

@@ -132,7 +132,7 @@ async fn perform(app: &App, kind: JobKind, job: &Job) -> Outcome<()> {
         JobKind::ExpireUpload => media::uploads::expire(app, job).await,
         JobKind::OpenCall => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Open, &job.request_id()).await,
         JobKind::CloseCall => applications::by_the_clock(app, job.subject_id, ExhibitionEvent::Close, &job.request_id()).await,
-        JobKind::ShowCategory => catalogue::attributes::service::show(app, job.subject_id, &job.request_id()).await,
+        JobKind::ShowSme => catalogue::attributes::service::show(app, job.subject_id, &job.request_id()).await,
         JobKind::DeliverWebhook => webhooks::deliver(app, job.subject_id, &job.request_id()).await,
         JobKind::LapseOffers => applications::lapse(app, job.subject_id, &job.request_id()).await,
     }

@@ -1,5 +1,6 @@
-// Where the service answers: "" where it and these pages share an address, else for example "https://api.example.org".
-window.etalase = { api: "" };
+// Where the service answers: "" where it and these pages share an address, else for example "https://api.example.org"; then a
+// publishable key that is for the address of these pages.
+window.etalase = { api: "", key: "" };
 
 // The language, before anything is painted: that of the address, else the one chosen before, else Indonesian.
 {

@@ -45,6 +45,8 @@ create table webhook_events (
     unique (subject_id, sequence)
 ) $strict;
 
+create index webhook_events_age on webhook_events (created_at);
+
 create table webhook_endpoints (
     id $uuid primary key,
     sme_id $uuid references smes (id),
@@ -83,6 +85,7 @@ create table webhook_deliveries (
 ) $strict;
 create index webhook_deliveries_line on webhook_deliveries (endpoint_id, subject_id, sequence) where status = 'waiting';
 create index webhook_deliveries_of on webhook_deliveries (endpoint_id, id);
+create index webhook_deliveries_event on webhook_deliveries (event_id);
 create index webhook_deliveries_ended on webhook_deliveries (ended_at) where ended_at is not null;
 
 create table webhook_attempts (

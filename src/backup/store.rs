@@ -222,5 +222,7 @@ impl Suspended {
 pub async fn forget_caches(work: &DatabaseTransaction) -> Outcome<()> {
     work.execute_raw(sql(work, "update catalogue_version set version = version + 1000000", [])).await?;
     work.execute_raw(sql(work, "delete from service_facts where name = 'cursor_secret'", [])).await?;
+    // Who was told of more than the backup knows must not take the next event for an old one.
+    work.execute_raw(sql(work, "update event_sequences set sequence = sequence + 1000000", [])).await?;
     Ok(())
 }

@@ -96,9 +96,9 @@ async fn add(connection: &impl ConnectionTrait, user: Uuid, products: &[Uuid]) -
     Ok(listed.len())
 }
 
-async fn page(app: &App, user: Uuid, locale: &Locale, cursor: Option<Uuid>, limit: Option<u32>) -> Outcome<Page<Favourite>> {
+async fn page(connection: &impl ConnectionTrait, user: Uuid, locale: &Locale, cursor: Option<Uuid>, limit: Option<u32>) -> Outcome<Page<Favourite>> {
     let limit = page_limit(limit);
-    let rows = of(app.database.reader(), user, locale.0.tag(), cursor, limit + 1).await?;
+    let rows = of(connection, user, locale.0.tag(), cursor, limit + 1).await?;
     let read = |row: Row| {
         let product = serde_json::from_str(&row.card).map_err(Fault::internal)?;
         Ok((row.id, Favourite { product, added_at: row.created_at }))
@@ -121,29 +121,22 @@ impl FavouritesApi {
         limit: Query<Option<u32>>,
         cursor: Query<Option<Uuid>>,
     ) -> poem::Result<Reply<Page<Favourite>>> {
-        Ok(Reply::new(&page(&app, member.user_id, &locale, cursor.0, limit.0).await?))
+        Ok(Reply::new(&page(app.database.reader(), member.user_id, &locale, cursor.0, limit.0).await?))
     }
 
     /// Merge favourites kept on a device
     ///
     /// The answer is the first page of all.
     #[oai(path = "/v1/me/favourites", method = "post", operation_id = "merge_favourites")]
-    async fn merge(
-        &self,
-        app: Data<&App>,
-        member: Member,
-        locale: Locale,
-        write: Write,
-        body: Body<KeptOnDevice>,
-    ) -> poem::Result<Reply<Page<Favourite>>> {
+    async fn merge(&self, member: Member, locale: Locale, write: Write, body: Body<KeptOnDevice>) -> poem::Result<Reply<Page<Favourite>>> {
         let kept = body.read()?.product_ids;
         if kept.len() as i64 > MOST {
             return Err(Fault::invalid_field("/product_ids", "too_many", say("Paling banyak 500.", "At most 500.")).into());
         }
         let work = write.begin(member.user_id, body.bytes()).await?;
         add(work.db(), member.user_id, &kept).await?;
-        work.finish_empty().await?;
-        Ok(Reply::new(&page(&app, member.user_id, &locale, None, None).await?))
+        let all = page(work.db(), member.user_id, &locale, None, None).await?;
+        work.finish(Reply::new(&all)).await
     }
 
     /// Add a favourite

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     app::App,
     fault::{FORBIDDEN, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
+    identity::api::device,
 };
 
 /// The header that a key of either kind comes in; a secret one may also come as a bearer token.
@@ -74,7 +75,7 @@ async fn look(request: &mut Request, pass: &mut Pass) -> Outcome<()> {
         }
         ClientKind::Secret => {}
     }
-    let rate = app.clients.count(&client);
+    let rate = app.clients.count(&client, || device(&app, request).address);
     let result = match rate {
         Rate::Within(_) => Ok(()),
         Rate::Exceeded(seconds) => Err(Fault::new(&THROTTLED)
@@ -126,9 +127,15 @@ impl Pass {
         if let Some(origin) = self.origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            if !headers.get_all(header::VARY).iter().any(|vary| vary.to_str().is_ok_and(|vary| vary.contains("Origin"))) {
+                headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            }
         }
         let Some((client, rate)) = self.rate else { return };
+        // What it says of the client's rate is not for others, and a shared cache would know nothing of a key's end.
+        if headers.get(header::CACHE_CONTROL).is_some_and(|control| control.as_bytes().starts_with(b"public")) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=30"));
+        }
         let (name, quota) = (client.tier.name(), client.tier.a_minute().get());
         let (remaining, wait) = match rate {
             // Until all of it is there again.

@@ -38,7 +38,7 @@ impl ClientKind {
 
 pub const SECRET_PREFIX: &str = "etalase_sk_";
 
-/// How many requests a client may send: the number within a minute, at once or spread.
+/// How many requests a client may send within a minute, at once or spread; each visitor of a publishable one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]

@@ -10,6 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use governor::{Quota, RateLimiter, clock::DefaultClock, middleware::StateInformationMiddleware, state::keyed::DashMapStateStore};
 use moka::future::Cache;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{
@@ -32,6 +33,8 @@ use crate::{
 
 /// A key that was revoked elsewhere is believed for so long.
 const BELIEVED: StdDuration = StdDuration::from_secs(10);
+/// Keys and origins that are looked up at a time; more are asked to come back.
+const LOOKUPS_AT_ONCE: usize = 16;
 /// Keys and origins remembered; whoever guesses pushes out other guesses.
 const MOST_REMEMBERED: u64 = 20_000;
 /// Most clients of an owner.
@@ -42,13 +45,17 @@ const OVERLAP: i64 = 24;
 /// How often usage is written down.
 const FLUSH: StdDuration = StdDuration::from_secs(10);
 
-type Limiter = RateLimiter<Uuid, DashMapStateStore<Uuid>, DefaultClock, StateInformationMiddleware>;
+/// A client, and where a request of it came from if that counts.
+type Counted = (Uuid, String);
+type Limiter = RateLimiter<Counted, DashMapStateStore<Counted>, DefaultClock, StateInformationMiddleware>;
 
 /// What this process knows of clients.
 pub struct Clients {
     /// By hash of the key; that a key is unknown is remembered too.
     known: Cache<String, Option<Arc<Client>>>,
     origins: Cache<String, bool>,
+    /// Looking up keys that nobody knows must not take the connections of those who are known.
+    lookups: Semaphore,
     /// Each replica counts for itself.
     limiters: HashMap<RateTier, Limiter>,
     used: Mutex<HashMap<Uuid, Used>>,
@@ -67,6 +74,7 @@ impl Default for Clients {
         Self {
             known: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(BELIEVED).build(),
             origins: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(BELIEVED).build(),
+            lookups: Semaphore::new(LOOKUPS_AT_ONCE),
             limiters: RateTier::ALL.into_iter().map(limiter).collect(),
             used: Mutex::default(),
         }
@@ -88,6 +96,7 @@ impl Clients {
         let known = if let Some(known) = self.known.get(&hash).await {
             known
         } else {
+            let _lookup = self.lookups.try_acquire().map_err(Fault::unavailable)?;
             let read = read(app, &hash).await?.map(Arc::new);
             self.known.insert(hash, read.clone()).await;
             read
@@ -100,15 +109,18 @@ impl Clients {
         if let Some(known) = self.origins.get(origin).await {
             return Ok(known);
         }
+        let _lookup = self.lookups.try_acquire().map_err(Fault::unavailable)?;
         let known = store::is_known_origin(app.database.reader(), origin).await?;
         self.origins.insert(origin.to_owned(), known).await;
         Ok(known)
     }
 
-    /// Counts a request of a client.
-    pub fn count(&self, client: &Client) -> Rate {
+    /// Counts a request of a client. A publishable key is everybody's, so its rate is that of each visitor: nobody uses up
+    /// that of the others.
+    pub fn count(&self, client: &Client, address: impl FnOnce() -> String) -> Rate {
         let limiter = self.limiters.get(&client.tier);
-        let rate = match limiter.map(|limiter| limiter.check_key(&client.id)) {
+        let counted = (client.id, if client.kind == ClientKind::Publishable { address() } else { String::new() });
+        let rate = match limiter.map(|limiter| limiter.check_key(&counted)) {
             None => Rate::Within(client.tier.a_minute().get()),
             Some(Ok(state)) => Rate::Within(state.remaining_burst_capacity()),
             Some(Err(not_until)) => {
@@ -129,6 +141,13 @@ impl Clients {
     pub fn forget(&self) {
         self.known.invalidate_all();
         self.origins.invalidate_all();
+    }
+
+    /// Forgets who has all of their rate again.
+    fn tidy(&self) {
+        for limiter in self.limiters.values() {
+            limiter.retain_recent();
+        }
     }
 
     fn take_used(&self) -> HashMap<Uuid, Used> {
@@ -168,6 +187,7 @@ pub async fn keep_usage(app: App, stopping: tokio_util::sync::CancellationToken)
             () = tokio::time::sleep(FLUSH) => false,
             () = stopping.cancelled() => true,
         };
+        app.clients.tidy();
         flush_usage(&app).await;
         if is_last {
             return;
@@ -309,6 +329,16 @@ pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, row: &ClientRow
     work.touch_clients();
     work.audit(permit, "rotate", "api_client", row.id, json!({ "overlap_hours": hours }), None).await?;
     Ok(key)
+}
+
+/// Ends the clients that somebody made who belongs to their owner no more: they may have kept the keys.
+pub async fn revoke_those_of<A>(work: &Work, permit: &Permit<A>, owner: Target, user: Uuid) -> Outcome<()> {
+    for client in store::made_by(work.db(), owner, user).await? {
+        store::revoke(work.db(), client).await?;
+        work.audit(permit, "revoke", "api_client", client, json!({ "with_member": user }), None).await?;
+    }
+    work.touch_clients();
+    Ok(())
 }
 
 /// Ends a client and its keys.

@@ -54,6 +54,19 @@ pub async fn clients(connection: &impl ConnectionTrait, owner: Target) -> Outcom
     select(connection, &format!("{CLIENT} c.{column} = ? order by c.id desc limit 100"), [id.into()]).await
 }
 
+#[derive(FromQueryResult)]
+struct Id {
+    id: Uuid,
+}
+
+/// Clients of an owner that somebody made.
+pub async fn made_by(connection: &impl ConnectionTrait, owner: Target, user: Uuid) -> Outcome<Vec<Uuid>> {
+    let (column, id) = owner.column();
+    let text = format!("select c.id from api_clients c where c.revoked_at is null and c.{column} = ? and c.created_by = ?");
+    let rows: Vec<Id> = select(connection, &text, [id.into(), user.into()]).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
 /// A valid key, and whose it is.
 #[derive(FromQueryResult)]
 pub struct Holder {

@@ -252,7 +252,7 @@ pub struct Managed {
 }
 
 pub async fn manage(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Managed> {
-    let work = write.begin(actor.user_id, body).await?;
+    let work = write.begin(actor.principal(), body).await?;
     let exhibition = store::by_id(work.db(), id).await?;
     let permit = visible::<ManageExhibition>(actor, &exhibition)?;
     Ok(Managed { work, permit, exhibition })
@@ -522,7 +522,7 @@ impl ExhibitionsApi {
         body: Body<NewLineupItem>,
     ) -> poem::Result<Created<LineupItem>> {
         let new = body.read()?;
-        let work = write.begin(caller.user_id, body.bytes()).await?;
+        let work = write.begin(caller.principal(), body.bytes()).await?;
         let permit = policy::permit::<EditLineup>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
         let exhibition = store::by_id(work.db(), *exhibition_id).await?;
         let item = NewItem {
@@ -549,7 +549,7 @@ impl ExhibitionsApi {
         item_id: Path<Uuid>,
         body: Body<LineupItemPatch>,
     ) -> poem::Result<Reply<LineupItem>> {
-        let work = write.begin(caller.user_id, body.bytes()).await?;
+        let work = write.begin(caller.principal(), body.bytes()).await?;
         let item = store::item(work.db(), *exhibition_id, *item_id).await?;
         let permit = policy::permit::<EditLineup>(&caller, &sme::store::scope(work.db(), item.sme_id).await?)?;
         let patch = body.read()?;
@@ -568,7 +568,7 @@ impl ExhibitionsApi {
     /// Take a product out of the line-up
     #[oai(path = "/v1/exhibitions/:exhibition_id/lineup/:item_id", method = "delete", operation_id = "remove_lineup_item")]
     async fn remove_item(&self, caller: Caller, write: Write, exhibition_id: Path<Uuid>, item_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(caller.user_id, &[]).await?;
+        let work = write.begin(caller.principal(), &[]).await?;
         let item = store::item(work.db(), *exhibition_id, *item_id).await?;
         let mut scope = sme::store::scope(work.db(), item.sme_id).await?;
         scope.agencies = vec![store::by_id(work.db(), *exhibition_id).await?.agency_id];

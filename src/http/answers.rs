@@ -7,7 +7,7 @@ use bytes::Bytes;
 use moka::future::Cache;
 use poem::{
     Request, Response,
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 use poem_openapi::OperationId;
 
@@ -51,9 +51,11 @@ pub fn key(app: &App, request: &Request) -> Option<String> {
     if request.method() != Method::GET || !(path.starts_with("/v1/storefront/") || path == "/v1/changes") {
         return None;
     }
-    let encodings = request.header(header::ACCEPT_ENCODING).unwrap_or_default();
+    // All lines of it, as the choice of an encoding looks at all.
+    let encodings: Vec<&[u8]> = request.headers().get_all(header::ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
+    let encodings = encodings.join(&b',');
     let address = request.uri().path_and_query().map_or(path, |address| address.as_str());
-    let key = || format!("{} {} {address} {encodings}", app.catalogue_version(), language_of(request).tag());
+    let key = || format!("{} {} {address} {}", app.catalogue_version(), language_of(request).tag(), String::from_utf8_lossy(&encodings));
     (encodings.len() <= LONGEST_ENCODINGS).then(key)
 }
 

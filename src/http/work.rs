@@ -260,7 +260,13 @@ impl Work {
         self.enqueue_later(kind, subject, Duration::zero()).await
     }
 
-    /// The same, due only after `wait`.
+    /// The same for many subjects, in few statements.
+    pub async fn enqueue_all(&self, kind: JobKind, subjects: &[Uuid]) -> Outcome<()> {
+        self.has_jobs.store(true, Ordering::Relaxed);
+        Ok(jobs::enqueue_all(&self.transaction, kind, subjects, &self.request_id).await?)
+    }
+
+    /// The same as the first, due only after `wait`.
     pub async fn enqueue_later(&self, kind: JobKind, subject: Uuid, wait: Duration) -> Outcome<()> {
         Ok(jobs::enqueue(&self.transaction, kind, subject, wait, &self.request_id).await?)
     }

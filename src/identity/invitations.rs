@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
+    clients,
     exhibitions::model::check_zone,
     fault::{Fault, Outcome},
     http::{
@@ -207,6 +208,8 @@ impl InvitationsApi {
     }
 
     /// Remove a person from the staff
+    ///
+    /// API clients that the person made for the agency end as well.
     #[oai(path = "/v1/agencies/:agency_id/members/:user_id", method = "delete", operation_id = "remove_staff", tag = "Tag::Agencies")]
     async fn remove_staff(&self, member: Member, write: Write, agency_id: Path<Uuid>, user_id: Path<Uuid>) -> poem::Result<NoContent> {
         let work = write.begin(member.user_id, &[]).await?;
@@ -214,6 +217,7 @@ impl InvitationsApi {
         if !store::remove_member(work.db(), Target::Agency(*agency_id), *user_id).await? {
             return Err(Fault::not_found().into());
         }
+        clients::service::revoke_those_of(&work, &permit, Target::Agency(*agency_id), *user_id).await?;
         work.audit(&permit, "remove_member", "agency", *agency_id, serde_json::json!({ "user_id": *user_id }), None).await?;
         work.finish_empty().await
     }
@@ -249,7 +253,7 @@ impl InvitationsApi {
 
     /// Remove a member of an SME
     ///
-    /// The last owner stays.
+    /// The last owner stays. API clients that the person made for the SME end as well.
     #[oai(path = "/v1/smes/:sme_id/members/:user_id", method = "delete", operation_id = "remove_member", tag = "Tag::Smes")]
     async fn remove_member(&self, member: Member, write: Write, sme_id: Path<Uuid>, user_id: Path<Uuid>) -> poem::Result<NoContent> {
         let work = write.begin(member.user_id, &[]).await?;
@@ -257,6 +261,7 @@ impl InvitationsApi {
         if !store::remove_member(work.db(), Target::Sme(*sme_id), *user_id).await? {
             return Err(Fault::not_found().into());
         }
+        clients::service::revoke_those_of(&work, &permit, Target::Sme(*sme_id), *user_id).await?;
         work.audit(&permit, "remove_member", "sme", *sme_id, serde_json::json!({ "user_id": *user_id }), None).await?;
         work.finish_empty().await
     }

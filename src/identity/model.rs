@@ -87,6 +87,13 @@ pub struct Actor {
     pub withheld: Withheld,
 }
 
+impl Actor {
+    /// Whose idempotency keys are told apart: a program's are not those of who made it.
+    pub fn principal(&self) -> Uuid {
+        self.by_key.as_ref().map_or(self.user_id, |key| key.client)
+    }
+}
+
 /// Roles at offices and on the platform that a person has but may not use yet.
 #[derive(Debug, Clone, Default)]
 pub struct Withheld {

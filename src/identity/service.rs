@@ -110,7 +110,8 @@ pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
 
 /// A program that acts by a secret key: with the roles that its owner gives, in the name of who made it.
 pub async fn by_key(app: &App, client: &Client) -> Outcome<Actor> {
-    let user = store::user_by_id(app.database.reader(), client.created_by).await?.ok_or_else(|| Fault::new(&UNAUTHENTICATED))?;
+    let user = store::user_by_id(app.database.reader(), client.created_by).await?.filter(|user| user.status == "active");
+    let user = user.ok_or_else(|| Fault::new(&UNAUTHENTICATED))?;
     let (smes, agencies) = match client.owner {
         Target::Sme(sme) => (vec![(sme, SmeRole::Staff)], Vec::new()),
         Target::Agency(agency) => (Vec::new(), vec![(agency, AgencyRole::Officer)]),

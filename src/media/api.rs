@@ -108,7 +108,7 @@ impl MediaApi {
         let received =
             Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: *sme_id, request_id: write.request_id() };
         let stored = service::put(&app, &received).await?;
-        let work = write.begin(caller.user_id, format!("{} {}", received.sme, received.sha256).as_bytes()).await?;
+        let work = write.begin(caller.principal(), format!("{} {}", received.sme, received.sha256).as_bytes()).await?;
         let photo = service::record(&work, &permit, &received, &stored, mime).await?;
         let location = format!("/v1/media/{}", photo.id);
         work.finish(Accepted::new(&photo).location(location)).await
@@ -121,7 +121,7 @@ impl MediaApi {
     #[oai(path = "/v1/uploads", method = "post", operation_id = "begin_upload")]
     async fn begin_upload(&self, request: &Request, caller: Caller, write: Write, body: Body<NewUpload>) -> poem::Result<Created<Upload>> {
         let new = body.read()?;
-        let work = write.begin(caller.user_id, body.bytes()).await?;
+        let work = write.begin(caller.principal(), body.bytes()).await?;
         let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
         let upload = uploads::begin(&work, &permit, new, request.header(header::HOST)).await?;
         work.finish(Created::new(&upload)).await
@@ -145,7 +145,7 @@ impl MediaApi {
         let received =
             Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: upload.sme_id, request_id: write.request_id() };
         let stored = service::put(&app, &received).await?;
-        let work = write.begin(caller.user_id, upload.id.as_bytes()).await?;
+        let work = write.begin(caller.principal(), upload.id.as_bytes()).await?;
         let photo = uploads::complete(&work, &permit, upload, &received, &stored, mime).await?;
         let location = format!("/v1/media/{}", photo.id);
         work.finish(Accepted::new(&photo).location(location)).await
@@ -165,7 +165,7 @@ impl MediaApi {
     /// Refused while a product uses it. Its objects leave the bucket a moment later.
     #[oai(path = "/v1/media/:media_id", method = "delete", operation_id = "delete_photo")]
     async fn delete(&self, caller: Caller, write: Write, media_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(caller.user_id, &[]).await?;
+        let work = write.begin(caller.principal(), &[]).await?;
         let asset = store::by_id(work.db(), *media_id).await?.ok_or_else(Fault::not_found)?;
         let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), asset.owner_sme_id).await?)?;
         service::delete(&work, &permit, asset).await?;

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
 use crate::{
@@ -38,8 +38,8 @@ pub enum JobKind {
     CloseCall,
     /// Take back offers that nobody confirmed in time.
     LapseOffers,
-    /// Show the products of a category as they are described now.
-    ShowCategory,
+    /// Show the products of an SME as they are described now.
+    ShowSme,
     /// Try to deliver an event to an endpoint of somebody else.
     DeliverWebhook,
 }
@@ -60,7 +60,7 @@ impl JobKind {
         Self::OpenCall,
         Self::CloseCall,
         Self::LapseOffers,
-        Self::ShowCategory,
+        Self::ShowSme,
         Self::DeliverWebhook,
     ];
 
@@ -73,7 +73,7 @@ impl JobKind {
             Self::OpenCall => "open_call",
             Self::CloseCall => "close_call",
             Self::LapseOffers => "lapse_offers",
-            Self::ShowCategory => "show_category",
+            Self::ShowSme => "show_sme",
             Self::DeliverWebhook => "deliver_webhook",
         }
     }
@@ -113,6 +113,24 @@ pub async fn enqueue(work: &DatabaseTransaction, kind: JobKind, subject: Uuid, w
     let at = shared_now(work).await?;
     let values = [Uuid::now_v7().into(), kind.name().into(), subject.into(), (at + wait).into(), at.into(), request_id.into()];
     work.execute_raw(sql(work, text, values)).await.map(|_| ())
+}
+
+/// Asks for the same work on many subjects, due now.
+pub async fn enqueue_all(work: &DatabaseTransaction, kind: JobKind, subjects: &[Uuid], request_id: &str) -> Result<(), DbErr> {
+    let at = shared_now(work).await?;
+    for chunk in subjects.chunks(500) {
+        let row = format!("({})", marks(6));
+        let text = format!(
+            "insert into jobs (id, kind, subject_id, run_at, created_at, request_id) values {} \
+             on conflict (kind, subject_id) do update set run_at = excluded.run_at, attempts = 0, dead = 0, request_id = excluded.request_id",
+            vec![row; chunk.len()].join(", ")
+        );
+        let values = chunk.iter().flat_map(|subject| -> [Value; 6] {
+            [Uuid::now_v7().into(), kind.name().into(), (*subject).into(), at.into(), at.into(), request_id.into()]
+        });
+        work.execute_raw(sql(work, &text, values)).await?;
+    }
+    Ok(())
 }
 
 /// Takes back what was asked for.

@@ -127,7 +127,7 @@ fn public_headers(response: &mut Response, language: &'static str, etag: String)
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
     headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Accept-Encoding"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Accept-Encoding, Origin, X-Api-Key"));
     if let Ok(etag) = HeaderValue::try_from(etag) {
         headers.insert(header::ETAG, etag);
     }

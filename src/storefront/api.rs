@@ -372,7 +372,7 @@ impl StorefrontApi {
             let reader = app.database.reader();
             let exhibition = exhibitions::store::public_by_slug(reader, &slug).await?;
             let organiser = exhibitions::store::organiser(reader, exhibition.agency_id).await?;
-            Ok(whole(feeds::json_ld(&exhibition, &organiser, &page_address(&app, &exhibition), language).to_string()))
+            Ok(whole(feeds::for_a_page(feeds::json_ld(&exhibition, &organiser, &page_address(&app, &exhibition), language))))
         });
         Ok(PublicFile::new(public.await?))
     }

@@ -103,7 +103,7 @@ pub fn json_ld(exhibition: &Exhibition, organiser: &str, address: &str, language
         _ => "EventScheduled",
     };
     let venue = venue(exhibition);
-    let mut event = json!({
+    let event = json!({
         "@context": "https://schema.org",
         "@type": "ExhibitionEvent",
         "@id": address,
@@ -128,12 +128,16 @@ pub fn json_ld(exhibition: &Exhibition, organiser: &str, address: &str, language
         "endDate": date(exhibition.ends_on),
         "description": exhibition.description.as_ref().map(|text| text.in_language(language)),
     });
-    without_nulls(&mut event);
     event
 }
 
-/// Leaves out what is not known, all the way down.
-pub fn without_nulls(value: &mut Value) {
+/// Structured data as text that can stand in a page: without what is not known, and without what could end its script.
+pub fn for_a_page(mut data: Value) -> String {
+    without_nulls(&mut data);
+    data.to_string().replace('<', "\\u003c")
+}
+
+fn without_nulls(value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.retain(|_, member| !member.is_null());
@@ -206,6 +210,7 @@ mod tests {
         let cancelled = Exhibition { status: ExhibitionStatus::Cancelled, date_precision: DatePrecision::Unknown, ..bali() };
         let event = json_ld(&cancelled, "Disperindag", "x", Language::Id);
         assert_eq!(event["eventStatus"], "https://schema.org/EventCancelled");
-        assert!(event.get("startDate").is_none() && event.get("description").is_none());
+        let text = for_a_page(json!({ "name": "</script>", "startDate": event["startDate"] }));
+        assert_eq!(text, "{\"name\":\"\\u003c/script>\"}");
     }
 }

@@ -123,9 +123,9 @@ async fn shown(connection: &impl ConnectionTrait, products: &[Uuid], column: &st
     Ok(rows.into_iter().map(|row| (row.product_id, row.json.into())).collect())
 }
 
-/// Some products that a version listed which kept bare words.
+/// Some products that a version listed which kept less of them.
 pub async fn outdated(connection: &impl ConnectionTrait) -> Outcome<Vec<Uuid>> {
-    let text = "select product_id from storefront_products where listed = 1 and search_text not like '{%' limit 200";
+    let text = "select product_id from storefront_products where listed = 1 and search_text not like '{%\"attributes\":%' limit 200";
     let rows: Vec<Start> = select(connection, text, []).await?;
     Ok(rows.into_iter().map(|row| row.product_id).collect())
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    feeds::without_nulls,
+    feeds::for_a_page,
     model::{Card, CategoryRef, Image, PublicAttribute, SmeRef},
     search::entry::Entry,
     store::{self, FeedRow, ListedDetail},
@@ -92,6 +92,7 @@ struct Described {
     made_to_order: bool,
     images: Vec<Image>,
     variants: Vec<Sold>,
+    #[serde(default)]
     attributes: Vec<PublicAttribute>,
 }
 
@@ -132,7 +133,7 @@ pub fn json_ld(app: &App, found: &ListedDetail, language: Language) -> Outcome<S
         })
     };
     let property = |stated: &PublicAttribute| json!({ "@type": "PropertyValue", "name": stated.label, "value": stated.shown });
-    let mut data = json!({
+    let data = json!({
         "@context": "https://schema.org",
         "@type": "Product",
         "@id": address,
@@ -147,8 +148,7 @@ pub fn json_ld(app: &App, found: &ListedDetail, language: Language) -> Outcome<S
         "additionalProperty": product.attributes.iter().map(property).collect::<Vec<_>>(),
         "offers": product.variants.iter().map(offer).collect::<Vec<_>>(),
     });
-    without_nulls(&mut data);
-    Ok(data.to_string())
+    Ok(for_a_page(data))
 }
 
 fn absolute(app: &App, address: &str) -> String {

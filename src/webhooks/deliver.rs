@@ -1,8 +1,13 @@
 //! One attempt to deliver one event.
 
-use std::time::Instant;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
 use chrono::Duration;
+use rand::Rng;
 use reqwest::{Response, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
@@ -25,16 +30,60 @@ const KEPT_OF_ANSWER: usize = 1_000;
 /// An endpoint that took nothing for so long when a delivery is given up is switched off.
 const PATIENCE: Duration = Duration::hours(24);
 
+/// So many are sent to one endpoint at a time, so that one that does not answer leaves workers for the others.
+const TO_ONE_AT_ONCE: usize = 4;
+
+/// How many are being sent to each endpoint by this process.
+#[derive(Default)]
+pub struct UnderWay(Mutex<HashMap<Uuid, usize>>);
+
+/// One of them, for as long as it lives.
+struct Place<'a>(&'a UnderWay, Uuid);
+
+impl UnderWay {
+    fn take(&self, endpoint: Uuid) -> Option<Place<'_>> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(endpoint).or_default();
+        (*count < TO_ONE_AT_ONCE).then(|| {
+            *count += 1;
+            Place(self, endpoint)
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut counts = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.1);
+            }
+        }
+    }
+}
+
 /// Tries a delivery, unless an earlier one of its subject waits: that one calls it when it has ended.
 pub async fn deliver(app: &App, id: Uuid, request_id: &str) -> Outcome<()> {
     let reader = app.database.reader();
     let Some(delivery) = store::delivery(reader, id).await?.filter(|delivery| delivery.status == DeliveryStatus::Waiting) else {
         return Ok(());
     };
-    let endpoint = store::endpoint(reader, delivery.endpoint_id).await?;
+    let Some(endpoint) = store::find_endpoint(reader, delivery.endpoint_id).await? else {
+        // Removed while the event was on its way here.
+        let work = Work::begin(app, request_id).await?;
+        end(&work, &delivery, DeliveryStatus::Dead, delivery.attempts).await?;
+        return work.commit().await;
+    };
     if endpoint.enabled == 0 || store::has_earlier(reader, &delivery).await? {
         return Ok(());
     }
+    let Some(_place) = app.webhooks_under_way.take(endpoint.id) else {
+        let wait = Duration::seconds(rand::rng().random_range(5..60));
+        let work = Work::begin(app, request_id).await?;
+        work.enqueue_later(JobKind::DeliverWebhook, id, wait).await?;
+        return work.commit().await;
+    };
     let attempt = attempt(app, &endpoint, &delivery).await?;
     let is_gone = attempt.status_code == Some(i64::from(StatusCode::GONE.as_u16()));
     let attempts = delivery.attempts + 1;

@@ -14,4 +14,4 @@ pub mod service;
 mod store;
 pub mod target;
 
-pub use deliver::deliver;
+pub use deliver::{UnderWay, deliver};

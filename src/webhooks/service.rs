@@ -24,6 +24,9 @@ use crate::{
 
 /// How often the outbox is looked at.
 const LOOK: StdDuration = StdDuration::from_millis(500);
+/// How often stranded deliveries are looked for, and when one is.
+const RESCUE: StdDuration = StdDuration::from_secs(30);
+const STRANDED: Duration = Duration::minutes(2);
 /// How often what is old is taken away, and how old that is.
 const TIDY: StdDuration = StdDuration::from_hours(1);
 const KEPT: Duration = Duration::days(30);
@@ -44,6 +47,27 @@ pub async fn fan_out_forever(app: App) {
             tracing::warn!(%fault, "webhooks: fanning out");
         }
     }
+}
+
+/// Has stranded deliveries tried, for as long as the service runs.
+pub async fn rescue_forever(app: App) {
+    loop {
+        tokio::time::sleep(RESCUE).await;
+        if let Err(fault) = rescue(&app, now() - STRANDED).await {
+            tracing::warn!(%fault, "webhooks: stranded deliveries");
+        }
+    }
+}
+
+/// Has deliveries tried that should have been before then, and that no job will try.
+pub async fn rescue(app: &App, before: DateTime<Utc>) -> Outcome<()> {
+    let stranded = store::stranded(app.database.reader(), before, AT_ONCE).await?;
+    if stranded.is_empty() {
+        return Ok(());
+    }
+    let work = Work::begin(app, "webhooks").await?;
+    work.enqueue_all(JobKind::DeliverWebhook, &stranded).await?;
+    work.commit().await
 }
 
 /// Takes away deliveries of the last month but one, for as long as the service runs.
@@ -83,9 +107,11 @@ pub async fn fan_out(app: &App) -> Outcome<()> {
         if !endpoints.is_empty() {
             let smes: Vec<Uuid> = happened.iter().filter_map(|row| row.sme_id).collect();
             let mentoring = store::agencies_of(work.db(), &smes).await?;
+            let mut deliveries = Vec::new();
             for row in &happened {
-                tell(&work, row, &endpoints, &mentoring).await?;
+                deliveries.extend(tell(&work, row, &endpoints, &mentoring).await?);
             }
+            work.enqueue_all(JobKind::DeliverWebhook, &deliveries).await?;
         }
         store::clear_outbox(work.db(), &happened).await?;
         work.commit().await?;
@@ -94,21 +120,21 @@ pub async fn fan_out(app: &App) -> Outcome<()> {
 }
 
 /// Makes an event of what happened, if an endpoint wants it, and its deliveries.
-async fn tell(work: &Work, row: &Happened, endpoints: &[EndpointRow], mentoring: &[(Uuid, Uuid)]) -> Outcome<()> {
+async fn tell(work: &Work, row: &Happened, endpoints: &[EndpointRow], mentoring: &[(Uuid, Uuid)]) -> Outcome<Vec<Uuid>> {
     let kind: EventKind = serde_json::from_value(row.kind.as_str().into()).map_err(Fault::internal)?;
     let told: Vec<&EndpointRow> = endpoints.iter().filter(|endpoint| wants(endpoint, kind) && concerns(endpoint, kind, row, mentoring)).collect();
     if told.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let path = path_of(kind, row);
     let (sequence, payload) = number(work, &row.kind, row.subject_id, row.status.as_deref(), path).await?;
     let event = NewEvent { id: Uuid::now_v7(), kind: &row.kind, subject: row.subject_id, sequence, payload: &payload };
     store::insert_event(work.db(), &event).await?;
+    let mut deliveries = Vec::new();
     for endpoint in told {
-        let delivery = store::insert_delivery(work.db(), endpoint.id, &event).await?;
-        work.enqueue(JobKind::DeliverWebhook, delivery).await?;
+        deliveries.push(store::insert_delivery(work.db(), endpoint.id, &event).await?);
     }
-    Ok(())
+    Ok(deliveries)
 }
 
 /// The number and the body of an event. It says what changed and where to read it, not how it looks: that may have changed
@@ -222,9 +248,7 @@ pub async fn edit(work: &Work, permit: &Permit<ManageClients>, mut row: Endpoint
     }
     store::update_endpoint(work.db(), &row).await?;
     if !was_enabled && row.enabled == 1 {
-        for delivery in store::waiting(work.db(), row.id).await? {
-            work.enqueue(JobKind::DeliverWebhook, delivery).await?;
-        }
+        work.enqueue_all(JobKind::DeliverWebhook, &store::waiting(work.db(), row.id).await?).await?;
     }
     work.audit(permit, "edit", "webhook_endpoint", row.id, json!({ "events": events, "enabled": row.enabled == 1 }), None).await
 }
@@ -256,9 +280,7 @@ pub async fn ping(work: &Work, row: &EndpointRow) -> Outcome<Uuid> {
 /// Sends again what was sent or given up since then; how many deliveries.
 pub async fn replay(work: &Work, permit: &Permit<ManageClients>, row: &EndpointRow, since: DateTime<Utc>, status: DeliveryStatus) -> Outcome<usize> {
     let deliveries = store::revive(work.db(), row.id, since, status, MOST_REPLAYED).await?;
-    for delivery in &deliveries {
-        work.enqueue(JobKind::DeliverWebhook, *delivery).await?;
-    }
+    work.enqueue_all(JobKind::DeliverWebhook, &deliveries).await?;
     let change = json!({ "since": since, "status": status, "deliveries": deliveries.len() });
     work.audit(permit, "replay", "webhook_endpoint", row.id, change, None).await?;
     Ok(deliveries.len())

@@ -12,6 +12,7 @@ use crate::{
     platform::{
         clock::now,
         database::{marks, select, sql},
+        jobs::JobKind,
     },
 };
 
@@ -121,8 +122,13 @@ const ENDPOINT: &str = "select id, sme_id, agency_id, url, events, secret, old_s
                         last_success_at, created_at, version from webhook_endpoints where deleted_at is null";
 
 pub async fn endpoint(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<EndpointRow> {
+    find_endpoint(connection, id).await?.ok_or_else(Fault::not_found)
+}
+
+/// The same; `None` where it was removed.
+pub async fn find_endpoint(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<EndpointRow>> {
     let rows: Vec<EndpointRow> = select(connection, &format!("{ENDPOINT} and id = ?"), [id.into()]).await?;
-    rows.into_iter().next().ok_or_else(Fault::not_found)
+    Ok(rows.into_iter().next())
 }
 
 /// All that are told of anything.
@@ -256,6 +262,20 @@ pub async fn next_in_line(connection: &impl ConnectionTrait, delivery: &Delivery
     Ok(rows.first().map(|row| row.id))
 }
 
+/// Deliveries that should have been tried before then, have nothing in front of them, and that no job will try: their
+/// worker died between two steps, or a program of an earlier version gave their job up.
+pub async fn stranded(connection: &impl ConnectionTrait, before: DateTime<Utc>, most: u32) -> Outcome<Vec<Uuid>> {
+    let text = format!(
+        "select d.id from webhook_deliveries d join webhook_endpoints w on w.id = d.endpoint_id and w.enabled = 1 \
+         where d.status = 'waiting' and d.next_at < ? \
+         and not exists (select 1 from jobs j where j.kind = ? and j.subject_id = d.id and j.dead = 0) \
+         and not exists (select 1 from webhook_deliveries f where f.endpoint_id = d.endpoint_id and f.subject_id = d.subject_id \
+         and f.sequence < d.sequence and f.status = 'waiting') order by d.id limit {most}"
+    );
+    let rows: Vec<Id> = select(connection, &text, [before.into(), JobKind::DeliverWebhook.name().into()]).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
 /// All that waits to be delivered there.
 pub async fn waiting(connection: &impl ConnectionTrait, endpoint: Uuid) -> Outcome<Vec<Uuid>> {
     let text = "select id from webhook_deliveries where endpoint_id = ? and status = 'waiting' order by id";
@@ -343,8 +363,10 @@ pub async fn forget(connection: &impl ConnectionTrait, before: DateTime<Utc>, mo
             connection.execute_raw(sql(connection, &text, old.iter().map(|row| row.id.into()))).await?;
         }
     }
-    let text =
-        "delete from webhook_events where created_at < ? and not exists (select 1 from webhook_deliveries d where d.event_id = webhook_events.id)";
-    connection.execute_raw(sql(connection, text, [before.into()])).await?;
-    Ok(old.len() as u64 == u64::from(most))
+    let text = format!(
+        "delete from webhook_events where id in (select e.id from webhook_events e where e.created_at < ? \
+         and not exists (select 1 from webhook_deliveries d where d.event_id = e.id) limit {most})"
+    );
+    let events = connection.execute_raw(sql(connection, &text, [before.into()])).await?.rows_affected();
+    Ok(old.len() as u64 == u64::from(most) || events == u64::from(most))
 }

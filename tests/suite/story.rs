@@ -160,6 +160,29 @@ on_both! {
         assert_eq!(fewest, 0);
     }
 
+    async fn nobody_is_given_what_was_encoded_for_somebody_else(world: World) {
+        let town = world.town().await;
+        for number in 0..4 {
+            town.published(&format!("Dodol {number}")).await;
+        }
+        let buyer = world.public();
+        let ask = async |encodings: &[&str]| {
+            let mut request = buyer.request(reqwest::Method::GET, "/v1/storefront/products");
+            for encoding in encodings {
+                request = request.header("accept-encoding", *encoding);
+            }
+            let response = request.send().await.unwrap();
+            response.headers().get("content-encoding").map(|encoding| encoding.to_str().unwrap().to_owned())
+        };
+        for _ in 0..2 {
+            assert_eq!(ask(&["", "br"]).await.as_deref(), Some("br"));
+            assert_eq!(ask(&[]).await, None);
+            assert_eq!(ask(&["gzip"]).await.as_deref(), Some("gzip"));
+            assert_eq!(ask(&["gzip;q=0", "br"]).await.as_deref(), Some("br"));
+            assert_eq!(ask(&[""]).await, None);
+        }
+    }
+
     async fn pages_follow_each_other_without_gap_or_repetition_in_every_order(world: World) {
         let town = world.town().await;
         let buyer = world.public();

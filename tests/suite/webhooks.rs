@@ -13,7 +13,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::Utc;
 use etalase::{
     platform::jobs::JobKind,
-    webhooks::service::{fan_out, tidy},
+    webhooks::service::{fan_out, rescue, tidy},
 };
 use hmac::{Hmac, Mac};
 use poem::{
@@ -330,6 +330,25 @@ with_hooks! {
         let one = receiver.expect(2).await;
         assert!(one[1].is_signed_by(&third) && !one[1].is_signed_by(&second));
         assert!(!town.owner.get(&address).await.expect(200).body.to_string().contains("whsec_"));
+    }
+
+    async fn a_delivery_whose_job_is_lost_is_found_and_sent(world: World) {
+        let town = world.town().await;
+        let receiver = Receiver::start().await;
+        receiver.answer_with(500);
+        let hook = endpoint(&town.owner, ("sme_id", &town.sme), &receiver.url, json!(["product.listed"])).await;
+        town.owner.post_empty(&format!("/v1/webhook-endpoints/{}/test", hook.text("/id"))).await.expect(202);
+        receiver.expect(1).await;
+        let delivery = first_delivery(&town.owner, &hook).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.execute("delete from jobs where kind = ?", vec![JobKind::DeliverWebhook.name().into()]).await.unwrap();
+        receiver.answer_with(200);
+        rescue(&world.app, Utc::now()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(receiver.messages().len(), 1, "it is not due yet");
+        rescue(&world.app, Utc::now() + chrono::Duration::minutes(1)).await.unwrap();
+        receiver.expect(2).await;
+        settled(&town.owner, &delivery, "delivered").await;
     }
 
     async fn an_endpoint_belongs_to_its_owner_and_a_removed_one_is_sent_nothing(world: World) {

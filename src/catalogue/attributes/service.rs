@@ -10,16 +10,13 @@ use super::{
 };
 use crate::{
     app::App,
-    catalogue::store::{category, category_by_id, category_by_slug},
+    catalogue::store::{category, category_by_slug},
     fault::{Fault, Outcome},
     http::work::Work,
     identity::policy::{ManageCategories, Permit},
     platform::jobs::JobKind,
     storefront,
 };
-
-/// Products that are shown anew in one transaction.
-const AT_ONCE: u32 = 200;
 
 /// The definitions that count for a category.
 pub async fn effective(connection: &impl ConnectionTrait, category: &category::Model) -> Outcome<Vec<AttributeDefinition>> {
@@ -42,23 +39,14 @@ pub async fn define(work: &Work, permit: &Permit<ManageCategories>, slug: &str, 
     }
     let version = store::newest(work.db(), category.id).await? + 1;
     store::insert(work.db(), category.id, version, json!(definitions), Some(permit.by())).await?;
-    work.enqueue(JobKind::ShowCategory, category.id).await?;
+    work.enqueue_all(JobKind::ShowSme, &store::smes_below(work.db(), &category.path).await?).await?;
     work.touch_catalogue();
     work.audit(permit, "define_attributes", "category", category.id, json!({ "version": version }), None).await
 }
 
-/// Shows the public products of a category and those below it as they are described now.
-pub async fn show(app: &App, category: Uuid, request_id: &str) -> Outcome<()> {
-    let path = category_by_id(app.database.reader(), category).await?.path;
-    let mut after = Uuid::nil();
-    loop {
-        let products = store::published_below(app.database.reader(), &path, after, AT_ONCE).await?;
-        let Some(last) = products.last() else { return Ok(()) };
-        after = *last;
-        let work = Work::begin(app, request_id).await?;
-        for product in &products {
-            storefront::service::refresh_product(&work, *product).await?;
-        }
-        work.commit().await?;
-    }
+/// Shows the public products of an SME as they are described now.
+pub async fn show(app: &App, sme: Uuid, request_id: &str) -> Outcome<()> {
+    let work = Work::begin(app, request_id).await?;
+    storefront::service::refresh_sme(&work, sme).await?;
+    work.commit().await
 }

@@ -58,12 +58,10 @@ struct Id {
     id: Uuid,
 }
 
-/// Published products of a category and those below it, by id.
-pub async fn published_below(connection: &impl ConnectionTrait, path: &str, after: Uuid, most: u32) -> Outcome<Vec<Uuid>> {
-    let text = format!(
-        "select p.id from products p join categories c on c.id = p.category_id where (c.path = ? or c.path like ?) and p.status = 'published' \
-         and p.deleted_at is null and p.id > ? order by p.id limit {most}"
-    );
-    let rows: Vec<Id> = select(connection, &text, [path.into(), format!("{path}/%").into(), after.into()]).await?;
+/// SMEs with published products of a category or those below it.
+pub async fn smes_below(connection: &impl ConnectionTrait, path: &str) -> Outcome<Vec<Uuid>> {
+    let text = "select distinct p.sme_id as id from products p join categories c on c.id = p.category_id where (c.path = ? or c.path like ?) \
+                and p.status = 'published' and p.deleted_at is null";
+    let rows: Vec<Id> = select(connection, text, [path.into(), format!("{path}/%").into()]).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }

@@ -250,7 +250,7 @@ struct Begun<A> {
 }
 
 async fn begin<A: Action>(actor: &Actor, write: &Write, ids: (Uuid, Uuid), body: &[u8]) -> poem::Result<Begun<A>> {
-    let work = write.begin(actor.user_id, body).await?;
+    let work = write.begin(actor.principal(), body).await?;
     let exhibition = exhibitions::store::by_id(work.db(), ids.0).await?;
     let application = store::by_id(work.db(), ids.0, ids.1).await?;
     let permit = policy::permit::<A>(actor, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
@@ -278,7 +278,7 @@ pub struct Deciding {
 }
 
 pub async fn deciding(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Deciding> {
-    let work = write.begin(actor.user_id, body).await?;
+    let work = write.begin(actor.principal(), body).await?;
     let exhibition = exhibitions::store::by_id(work.db(), id).await?;
     let permit = exhibitions::api::visible::<Decide>(actor, &exhibition)?;
     let call = calls::lock(work.db(), id).await?;

@@ -360,7 +360,7 @@ impl OnsiteApi {
         day: Path<NaiveDate>,
         body: Body<SalesReport>,
     ) -> poem::Result<Reply<DayReport>> {
-        let work = write.begin(caller.user_id, body.bytes()).await?;
+        let work = write.begin(caller.principal(), body.bytes()).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let application = applications::store::by_id(work.db(), exhibition.id, *application_id).await?;
         let permit = policy::permit::<ReportSales>(&caller, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;

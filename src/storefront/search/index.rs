@@ -122,12 +122,9 @@ impl Mark {
     }
 }
 
-/// How many of the words a product has to have.
-fn needed(marked: &[(u32, Mark)], words: usize) -> u8 {
-    let mut with = vec![0_usize; words + 1];
-    for (_, mark) in marked {
-        with[usize::from(mark.have)] += 1;
-    }
+/// How many of the words a product has to have, where so many have none, one, two … of them.
+fn needed(with: &[usize]) -> u8 {
+    let words = with.len() - 1;
     let mut found = 0;
     let mut needed = words;
     while needed > words.div_ceil(2) && found + with[needed] < ENOUGH {
@@ -139,6 +136,16 @@ fn needed(marked: &[(u32, Mark)], words: usize) -> u8 {
         needed -= 1;
     }
     needed as u8
+}
+
+/// Where a document stands in postings, or would: found in ever longer strides, since it is near the last one looked for.
+fn position_of(postings: &[(u32, u8)], document: u32) -> usize {
+    let mut stride = 1;
+    while stride < postings.len() && postings[stride].0 < document {
+        stride *= 2;
+    }
+    let (from, to) = (stride / 2, postings.len().min(stride + 1));
+    from + postings[from..to].partition_point(|(known, _)| *known < document)
 }
 
 /// Names with numbers.
@@ -429,7 +436,10 @@ impl Index {
         }
         for stated in &entry.attributes {
             let values = self.attributes.entry(stated.name.clone()).or_default();
-            values.entry(stated.value.clone()).or_insert_with(|| (stated.shown.clone(), Vec::new())).1.push(document);
+            let (shown, documents) = values.entry(stated.value.clone()).or_default();
+            // As it was named last.
+            shown.clone_from(&stated.shown);
+            documents.push(document);
         }
         self.add_words(document, &entry);
         document
@@ -487,7 +497,7 @@ impl Index {
                 let others = wanted.forms.iter().filter(|form| !form.starts_with(wanted.written.as_str()));
                 rated(begun.chain(others.filter_map(known)), wanted, way)
             }
-            Way::Slip if wanted.may_slip() => rated(self.terms.iter(), wanted, way),
+            Way::Slip if wanted.may_slip() => rated(self.terms.iter().filter(|(form, _)| wanted.may_be_near(form)), wanted, way),
             _ => Vec::new(),
         }
     }
@@ -504,15 +514,10 @@ impl Index {
         };
         let all = wanted.len() as u8;
         let rarest = Self::rarest(&terms).filter(|_| went_on.is_none_or(|position| position.needed == all));
-        let (needed, marked) = match rarest.map(|rarest| self.with_all(&terms, rarest)) {
-            Some(marked) if went_on.is_some() || marked.len() >= ENOUGH => (all, marked),
-            _ => {
-                let marked = self.with_any(&terms);
-                (went_on.map_or_else(|| needed(&marked, wanted.len()), |position| position.needed), marked)
-            }
+        let (needed, worded) = match rarest.map(|rarest| self.with_all(&terms, rarest)) {
+            Some(worded) if went_on.is_some() || worded.len() >= ENOUGH => (all, worded),
+            _ => self.with_any(&terms, |with| went_on.map_or_else(|| needed(with), |position| position.needed)),
         };
-        let answering = marked.into_iter().filter(|(_, mark)| mark.have >= needed);
-        let worded = answering.map(|(document, mark)| (document, mark.score(self.name_length[document as usize]))).collect();
         Found { index: self, ways, needed, worded: Some(worded), filters }
     }
 
@@ -525,24 +530,46 @@ impl Index {
         (to_look_up * STEPS <= others().map(size).sum()).then_some(rarest)
     }
 
-    /// Documents that have all words, looked for among those that have the rarest.
-    fn with_all(&self, terms: &[Terms], rarest: usize) -> Vec<(u32, Mark)> {
-        let mut marked = self.with_any(&terms[rarest..=rarest]);
+    /// Documents that have all words, looked for among those that have the rarest, with their scores.
+    fn with_all(&self, terms: &[Terms], rarest: usize) -> Vec<(u32, u32)> {
+        let mut marked = self.go_through(&terms[rarest..=rarest], |marks, touched| {
+            touched.into_iter().map(|document| (document, marks[document as usize])).collect::<Vec<(u32, Mark)>>()
+        });
+        marked.sort_unstable_by_key(|(document, _)| *document);
         for terms in terms.iter().enumerate().filter(|(number, _)| *number != rarest).map(|(_, terms)| terms) {
-            marked.retain_mut(|(document, mark)| {
-                for (term, well) in terms {
-                    if let Ok(at) = term.postings.binary_search_by_key(document, |(document, _)| *document) {
-                        mark.take(*well, term.postings[at].1);
+            for (term, well) in terms {
+                let mut left = term.postings.as_slice();
+                for (document, mark) in &mut marked {
+                    left = &left[position_of(left, *document)..];
+                    if let Some((_, places)) = left.first().filter(|(found, _)| found == document) {
+                        mark.take(*well, *places);
                     }
                 }
-                mark.end_word()
-            });
+            }
+            marked.retain_mut(|(_, mark)| mark.end_word());
         }
-        marked
+        marked.into_iter().map(|(document, mark)| (document, self.score(document, mark))).collect()
     }
 
-    /// Documents that have any of the words.
-    fn with_any(&self, terms: &[Terms]) -> Vec<(u32, Mark)> {
+    /// Documents that have as many of the words as they need to, which `needed` says of how many have how many.
+    fn with_any(&self, terms: &[Terms], needed: impl FnOnce(&[usize]) -> u8) -> (u8, Vec<(u32, u32)>) {
+        self.go_through(terms, |marks, touched| {
+            let mut with = vec![0_usize; terms.len() + 1];
+            for document in &touched {
+                with[usize::from(marks[*document as usize].have)] += 1;
+            }
+            let needed = needed(&with);
+            let answering = touched.into_iter().filter(|document| marks[*document as usize].have >= needed);
+            (needed, answering.map(|document| (document, self.score(document, marks[document as usize]))).collect())
+        })
+    }
+
+    fn score(&self, document: u32, mark: Mark) -> u32 {
+        mark.score(self.name_length[document as usize])
+    }
+
+    /// Marks every document that has any of the words, and hands the marks out with the numbers of those that are listed.
+    fn go_through<T>(&self, terms: &[Terms], then: impl FnOnce(&[Mark], Vec<u32>) -> T) -> T {
         let mut marks = MARKS.take();
         marks.resize(self.ids.len(), Mark::default());
         let (mut touched, mut of_word) = (Vec::new(), Vec::new());
@@ -564,11 +591,13 @@ impl Index {
                 mark.end_word();
             }
         }
-        let mut take = |document: u32| (document, std::mem::take(&mut marks[document as usize]));
-        let marked: Vec<(u32, Mark)> = touched.into_iter().map(&mut take).filter(|(document, _)| self.alive.contains(*document as usize)).collect();
-        // Left as it was taken, all zero, for the next search in this thread.
+        let listed = touched.iter().copied().filter(|document| self.alive.contains(*document as usize)).collect();
+        let result = then(&marks, listed);
+        for document in touched {
+            marks[document as usize] = Mark::default();
+        }
         MARKS.set(marks);
-        marked
+        result
     }
 
     fn filter_sets(&self, filters: &Filters, around: &Surroundings, today: NaiveDate) -> Vec<(Facet, Filter)> {
@@ -905,14 +934,17 @@ mod tests {
                 index.apply(row(*product, TITLES[*title], 1));
             }
             let terms: Vec<Terms> = parse(typed).iter().map(|wanted| index.understand(wanted).1).collect();
-            let scores = |marked: Vec<(u32, Mark)>| -> BTreeMap<u32, u32> {
-                let all = marked.into_iter().filter(|(_, mark)| usize::from(mark.have) == terms.len());
-                all.map(|(document, mark)| (document, mark.score(index.name_length[document as usize]))).collect()
-            };
-            let by_all = scores(index.with_any(&terms));
+            let all = terms.len() as u8;
+            let by_all: BTreeMap<u32, u32> = index.with_any(&terms, |_| all).1.into_iter().collect();
             for rarest in 0..terms.len() {
-                prop_assert_eq!(&scores(index.with_all(&terms, rarest)), &by_all);
+                prop_assert_eq!(&index.with_all(&terms, rarest).into_iter().collect::<BTreeMap<_, _>>(), &by_all);
             }
+        }
+
+        #[test]
+        fn strides_find_what_a_look_at_each_finds(postings in prop::collection::btree_set(0_u32..200, 0..60), document in 0_u32..210) {
+            let postings: Vec<(u32, u8)> = postings.into_iter().map(|document| (document, 1)).collect();
+            prop_assert_eq!(position_of(&postings, document), postings.iter().take_while(|(known, _)| *known < document).count());
         }
 
         #[test]

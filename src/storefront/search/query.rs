@@ -57,6 +57,16 @@ impl Wanted {
         }
     }
 
+    /// Whether `form` may answer with a slip, by a look at its first two letters: one slip leaves one of them near its place.
+    pub fn may_be_near(&self, form: &str) -> bool {
+        match (self.written.as_bytes(), form.as_bytes()) {
+            ([a0, a1, ..], [b0, b1, ..]) if [a0, a1, b0, b1].iter().all(|byte| byte.is_ascii()) => {
+                a0 == b0 || a1 == b1 || a0 == b1 || a1 == b0 || self.forms.iter().any(|known| known == form)
+            }
+            _ => true,
+        }
+    }
+
     fn begins_with_slip(&self, form: &str) -> bool {
         let letters = self.written.chars().count();
         let ends = form.char_indices().map(|(at, _)| at).chain([form.len()]).skip(letters - 1).take(3);
@@ -140,6 +150,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_answers_with_a_slip_is_near(typed in "[a-dé]{5,8}", form in "[a-dé]{1,9}") {
+            for wanted in parse(&typed) {
+                prop_assert!(wanted.answered_by(&form, Way::Slip) == 0 || wanted.may_be_near(&form), "{} {}", typed, form);
+            }
+        }
+
         #[test]
         fn a_highlight_holds_no_markup_but_marks(text in ".*", typed in ".*") {
             let wanted = parse(&typed);
