@@ -1,5 +1,4 @@
-// Where the service answers: "" where it and these pages share an address, else for example "https://api.example.org"; then a
-// publishable key that is for the address of these pages.
+// Where the service answers: "" for the address of these pages; else such as "https://api.example.org", and a publishable key.
 window.etalase = { api: "", key: "" };
 
 // The language, before anything is painted: that of the address, else the one chosen before, else Indonesian.

@@ -158,7 +158,7 @@ fn shared_parameters() -> Value {
             "description": "`id` (default) or `en`.", "schema": { "type": "string" }, "example": "id" },
         "ApiKey": { "name": "X-Api-Key", "in": "header", "required": false,
             "description": "A key of an API client. Web pages of other origins need a publishable one; it is held to its rate.",
-            "schema": { "type": "string" }, "example": "etalase_pk_…" },
+            "schema": { "type": "string" } },
         "IdempotencyKey": { "name": "Idempotency-Key", "in": "header", "required": false,
             "description": "Makes a repeated request answer what the first did, for 24 hours.",
             "schema": { "type": "string", "maxLength": 255 }, "example": "3f1d8d9e-listing-1" },

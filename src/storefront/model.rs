@@ -46,7 +46,13 @@ pub struct FoundCard {
     pub card: Card,
     /// Where `q` was answered; absent without `q`.
     pub highlight: Option<Highlight>,
-    /// The following where `include` asks for them.
+    #[oai(flatten)]
+    pub more: MoreParts,
+}
+
+/// What a product has beyond a card, as far as it was asked for.
+#[derive(Object)]
+pub struct MoreParts {
     pub description: Option<String>,
     pub variants: Option<Vec<Variant>>,
     pub materials: Option<Vec<Material>>,
@@ -76,15 +82,8 @@ pub struct ProductParts {
     pub image: Option<Image>,
     /// UTC.
     pub published_at: Option<DateTime<Utc>>,
-    pub description: Option<String>,
-    pub variants: Option<Vec<Variant>>,
-    pub materials: Option<Vec<Material>>,
-    pub images: Option<Vec<Image>>,
-    pub shelf_life_days: Option<i64>,
-    pub storage: Option<Storage>,
-    pub ingredients: Option<String>,
-    pub allergens: Option<Vec<String>>,
-    pub attributes: Option<Vec<PublicAttribute>>,
+    #[oai(flatten)]
+    pub more: MoreParts,
 }
 
 /// Texts as HTML: escaped, with what was found in `<mark>`.
