@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use poem::Request;
 use rand::RngCore;
 use rustix::fs::{FlockOperation, flock};
 use sea_orm::{ConnectionTrait, DbBackend};
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clients::{self, Clients},
     config::Config,
+    fault::{Fault, Outcome},
     http::answers::{Answers, answers},
     media::isolation::{LONGEST_JOB, Workers},
     platform::{
@@ -110,6 +112,11 @@ impl std::ops::Deref for App {
 }
 
 impl App {
+    /// The one that answers a request.
+    pub fn of(request: &Request) -> Outcome<&Self> {
+        request.data::<Self>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))
+    }
+
     /// Connects everything and migrates.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&config.data_dir).with_context(|| format!("data folder {}", config.data_dir.display()))?;

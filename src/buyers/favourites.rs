@@ -6,7 +6,7 @@ use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
 };
-use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::{
     },
     platform::{
         clock::now,
-        database::{marks, select, sql},
+        database::{insert_many_or, marks, select, sql},
     },
     storefront::model::Card,
 };
@@ -83,11 +83,9 @@ async fn add(connection: &impl ConnectionTrait, user: Uuid, products: &[Uuid]) -
     let text = format!("select product_id from storefront_products where listed = 1 and product_id in ({})", marks(products.len()));
     let listed: Vec<Listed> = select(connection, &text, products.iter().map(|id| (*id).into())).await?;
     let wanted = products.iter().filter(|id| listed.iter().any(|row| row.product_id == **id));
-    let insert = "insert into favourites (id, user_id, product_id, created_at) values (?, ?, ?, ?) on conflict (user_id, product_id) do nothing";
-    for product in wanted {
-        let values: [Value; 4] = [Uuid::now_v7().into(), user.into(), (*product).into(), now().into()];
-        connection.execute_raw(sql(connection, insert, values)).await?;
-    }
+    let rows = wanted.map(|product| vec![Uuid::now_v7().into(), user.into(), (*product).into(), now().into()]).collect();
+    let into = "favourites (id, user_id, product_id, created_at)";
+    insert_many_or(connection, into, rows, "on conflict (user_id, product_id) do nothing").await?;
     let row = connection.query_one_raw(sql(connection, "select count(*) as n from favourites where user_id = ?", [user.into()])).await?;
     let count: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0);
     if count > MOST {

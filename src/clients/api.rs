@@ -178,16 +178,25 @@ async fn many(connection: &impl ConnectionTrait, rows: Vec<ClientRow>) -> Outcom
     rows.into_iter().map(shown).collect()
 }
 
-async fn one(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<ApiClient> {
-    let row = store::client(connection, id).await?;
+async fn one(connection: &impl ConnectionTrait, row: ClientRow) -> Outcome<ApiClient> {
     many(connection, vec![row]).await?.pop().ok_or_else(Fault::not_found)
+}
+
+/// A client as it stands after a change.
+async fn changed(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<ApiClient> {
+    one(connection, store::client(connection, id).await?).await
+}
+
+async fn permitted(connection: &impl ConnectionTrait, member: &Member, id: Uuid) -> Outcome<(ClientRow, Permit<ManageClients>)> {
+    let row = store::client(connection, id).await?;
+    let permit = policy::permit(member, &row.owner().scope())?;
+    Ok((row, permit))
 }
 
 /// A permitted write on one client, begun.
 async fn begin(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<(Work, Permit<ManageClients>, ClientRow)> {
     let work = write.begin(member.user_id, body).await?;
-    let row = store::client(work.db(), id).await?;
-    let permit = policy::permit::<ManageClients>(member, &row.owner().scope())?;
+    let (row, permit) = permitted(work.db(), member, id).await?;
     Ok((work, permit, row))
 }
 
@@ -224,7 +233,7 @@ impl ClientsApi {
         let tier = new.rate_tier.unwrap_or(RateTier::Basic);
         let wish = Wish { name: new.name, scopes: new.scopes, origins: new.origins, tier, expires_at: new.expires_at };
         let (id, key) = service::create(&work, &permit, owner, new.kind, wish).await?;
-        let client = ApiClient { key: Some(key), ..one(work.db(), id).await? };
+        let client = ApiClient { key: Some(key), ..changed(work.db(), id).await? };
         // The key must not be kept, so the answer is not remembered for a replay.
         work.commit().await?;
         Ok(Created::new(&client).version(client.version).location(format!("/v1/api-clients/{id}")))
@@ -234,9 +243,8 @@ impl ClientsApi {
     #[oai(path = "/v1/api-clients/:client_id", method = "get", operation_id = "get_api_client")]
     async fn get(&self, app: Data<&App>, member: Member, client_id: Path<Uuid>) -> poem::Result<Reply<ApiClient>> {
         let reader = app.database.reader();
-        let row = store::client(reader, *client_id).await?;
-        policy::permit::<ManageClients>(&member, &row.owner().scope())?;
-        let client = one(reader, *client_id).await?;
+        let (row, _) = permitted(reader, &member, *client_id).await?;
+        let client = one(reader, row).await?;
         Ok(Reply::new(&client).version(client.version))
     }
 
@@ -248,7 +256,7 @@ impl ClientsApi {
         let (work, permit, row) = begin(&member, &write, *client_id, body.bytes()).await?;
         let patch = body.read()?;
         write.if_match(row.version)?;
-        let known = one(work.db(), row.id).await?;
+        let known = one(work.db(), row.clone()).await?;
         let wish = Wish {
             name: patch.name.unwrap_or(known.name),
             scopes: patch.scopes.unwrap_or(known.scopes),
@@ -257,7 +265,7 @@ impl ClientsApi {
             expires_at: patch.expires_at.or(known.expires_at),
         };
         service::edit(&work, &permit, row, wish).await?;
-        let client = one(work.db(), *client_id).await?;
+        let client = changed(work.db(), *client_id).await?;
         work.finish(Reply::new(&client).version(client.version)).await
     }
 
@@ -278,7 +286,7 @@ impl ClientsApi {
     async fn rotate(&self, member: Member, write: Write, client_id: Path<Uuid>, body: Body<Rotation>) -> poem::Result<Reply<ApiClient>> {
         let (work, permit, row) = begin(&member, &write, *client_id, body.bytes()).await?;
         let key = service::rotate(&work, &permit, &row, body.read()?.overlap_hours).await?;
-        let client = ApiClient { key: Some(key), ..one(work.db(), row.id).await? };
+        let client = ApiClient { key: Some(key), ..changed(work.db(), row.id).await? };
         work.commit().await?;
         Ok(Reply::new(&client).version(client.version))
     }
@@ -289,8 +297,7 @@ impl ClientsApi {
     #[oai(path = "/v1/api-clients/:client_id/usage", method = "get", operation_id = "get_api_usage")]
     async fn usage(&self, app: Data<&App>, member: Member, client_id: Path<Uuid>) -> poem::Result<Reply<Page<UsageOfDay>>> {
         let reader = app.database.reader();
-        let row = store::client(reader, *client_id).await?;
-        policy::permit::<ManageClients>(&member, &row.owner().scope())?;
+        let (row, _) = permitted(reader, &member, *client_id).await?;
         let days = store::usage(reader, row.id).await?.into_iter().map(UsageOfDay::from).collect();
         Ok(Reply::new(&Page::whole(days, 90)))
     }

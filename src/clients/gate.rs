@@ -15,6 +15,7 @@ use super::{
 use crate::{
     app::App,
     fault::{FORBIDDEN, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
+    http::answers::is_public_data,
     identity::api::device,
 };
 
@@ -51,7 +52,7 @@ fn key_of(headers: &HeaderMap) -> Option<String> {
 
 async fn look(request: &mut Request, pass: &mut Pass) -> Outcome<()> {
     let Some(key) = key_of(request.headers()) else { return Ok(()) };
-    let app = app_of(request)?.clone();
+    let app = App::of(request)?.clone();
     let client = app.clients.recognise(&app, &key).await?;
     let client = client.ok_or_else(|| {
         Fault::new(&UNAUTHENTICATED)
@@ -87,17 +88,13 @@ async fn look(request: &mut Request, pass: &mut Pass) -> Outcome<()> {
     result
 }
 
-fn app_of(request: &Request) -> Outcome<&App> {
-    request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))
-}
-
 fn forbidden(id: &'static str, en: &'static str) -> Fault {
     Fault::new(&FORBIDDEN).detail(say(id, en))
 }
 
 /// What the public may read.
 pub fn is_storefront(path: &str) -> bool {
-    path.starts_with("/v1/storefront/") || path == "/v1/changes" || path.starts_with("/media/") || path == "/openapi.json"
+    is_public_data(path) || path.starts_with("/media/") || path == "/openapi.json"
 }
 
 /// Answers the question of a browser whether a page may ask (a CORS preflight). It does not say with which key, so any page
@@ -106,7 +103,7 @@ pub async fn preflight(request: &Request) -> Outcome<Option<Response>> {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     let is_preflight = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let Some(origin) = origin.filter(|_| is_preflight) else { return Ok(None) };
-    let app = app_of(request)?;
+    let app = App::of(request)?;
     if !is_storefront(request.uri().path()) || !app.clients.knows_origin(app, origin).await? {
         return Err(forbidden("Tidak ada kunci untuk halaman web ini.", "No key is for this web page."));
     }

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, Clone, FromQueryResult)]
 pub struct ClientRow {
     pub id: Uuid,
     pub sme_id: Option<Uuid>,

@@ -9,7 +9,7 @@ use poem_openapi::{SecurityScheme, auth::Bearer};
 use crate::{
     app::App,
     clients::model::{Client, SECRET_PREFIX},
-    fault::{FORBIDDEN, Fault, Outcome, say},
+    fault::{FORBIDDEN, Fault, say},
     identity::{self, Actor},
 };
 
@@ -25,7 +25,7 @@ pub struct Caller(pub Actor);
 
 async fn check_caller(request: &Request, bearer: Bearer) -> poem::Result<Actor> {
     match request.data::<Arc<Client>>() {
-        Some(client) => Ok(identity::service::by_key(request_app(request)?, client).await?),
+        Some(client) => Ok(identity::service::by_key(App::of(request)?, client).await?),
         None => check(request, bearer).await,
     }
 }
@@ -35,11 +35,7 @@ async fn check(request: &Request, bearer: Bearer) -> poem::Result<Actor> {
         let detail = say("Operasi ini hanya untuk orang, bukan kunci API.", "This operation is for people, not for API keys.");
         return Err(Fault::new(&FORBIDDEN).detail(detail).into());
     }
-    Ok(identity::service::authenticate(request_app(request)?, &bearer.token).await?)
-}
-
-fn request_app(request: &Request) -> Outcome<&App> {
-    request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))
+    Ok(identity::service::authenticate(App::of(request)?, &bearer.token).await?)
 }
 
 impl std::ops::Deref for Member {

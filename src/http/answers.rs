@@ -44,11 +44,16 @@ pub fn answers() -> Answers {
         .build()
 }
 
+/// Whether what is answered there is the public side of the catalogue.
+pub fn is_public_data(path: &str) -> bool {
+    path.starts_with("/v1/storefront/") || path == "/v1/changes"
+}
+
 /// What an answer to this request would be kept under; none where it would not be. The version is read before anything
 /// else: a change that commits while the answer is made belongs to the next version.
 pub fn key(app: &App, request: &Request) -> Option<String> {
     let path = request.uri().path();
-    if request.method() != Method::GET || !(path.starts_with("/v1/storefront/") || path == "/v1/changes") {
+    if request.method() != Method::GET || !is_public_data(path) {
         return None;
     }
     // All lines of it, as the choice of an encoding looks at all.

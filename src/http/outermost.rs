@@ -123,7 +123,7 @@ impl<E: Endpoint> OutermostEndpoint<E> {
 
     /// What is kept for everybody, or else what the operation answers.
     async fn kept_or_made(&self, request: Request) -> Result<Response> {
-        let app = request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))?.clone();
+        let app = App::of(&request)?.clone();
         let Some(key) = answers::key(&app, &request) else { return self.checked(request).await };
         match answers::kept(&app, &key).await {
             Some(response) => Ok(response),

@@ -47,7 +47,7 @@ pub struct Write {
 impl<'a> FromRequest<'a> for Write {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let app = request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))?;
+        let app = App::of(request)?;
         Ok(Self {
             app: app.clone(),
             request_id: request.data::<ReqId>().map(ToString::to_string).unwrap_or_default(),
@@ -256,19 +256,21 @@ impl Work {
 
     /// Asks for background work once this commits.
     pub async fn enqueue(&self, kind: JobKind, subject: Uuid) -> Outcome<()> {
-        self.has_jobs.store(true, Ordering::Relaxed);
-        self.enqueue_later(kind, subject, Duration::zero()).await
+        self.enqueue_all(kind, &[subject]).await
     }
 
-    /// The same for many subjects, in few statements.
+    /// The same on many subjects, in few statements.
     pub async fn enqueue_all(&self, kind: JobKind, subjects: &[Uuid]) -> Outcome<()> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
         self.has_jobs.store(true, Ordering::Relaxed);
-        Ok(jobs::enqueue_all(&self.transaction, kind, subjects, &self.request_id).await?)
+        jobs::enqueue(&self.transaction, kind, subjects, Duration::zero(), &self.request_id).await
     }
 
-    /// The same as the first, due only after `wait`.
+    /// The same on one, due only after `wait`.
     pub async fn enqueue_later(&self, kind: JobKind, subject: Uuid, wait: Duration) -> Outcome<()> {
-        Ok(jobs::enqueue(&self.transaction, kind, subject, wait, &self.request_id).await?)
+        jobs::enqueue(&self.transaction, kind, &[subject], wait, &self.request_id).await
     }
 
     /// Writes the audit row of what `permit` allowed.

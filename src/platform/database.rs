@@ -313,10 +313,15 @@ const MOST_PLACEHOLDERS: usize = 20_000;
 
 /// Inserts rows `into` a table with its columns, such as `t (a, b)`, in as few statements as the engines take.
 pub async fn insert_many(connection: &impl ConnectionTrait, into: &str, rows: Vec<Vec<Value>>) -> Outcome<()> {
+    insert_many_or(connection, into, rows, "").await
+}
+
+/// The same, with what happens `on conflict`.
+pub async fn insert_many_or(connection: &impl ConnectionTrait, into: &str, rows: Vec<Vec<Value>>, on_conflict: &str) -> Outcome<()> {
     let columns = rows.first().map_or(1, Vec::len).max(1);
     for chunk in rows.chunks(MOST_PLACEHOLDERS / columns) {
         let row = format!("({})", marks(columns));
-        let text = format!("insert into {into} values {}", vec![row; chunk.len()].join(", "));
+        let text = format!("insert into {into} values {} {on_conflict}", vec![row; chunk.len()].join(", "));
         connection.execute_raw(sql(connection, &text, chunk.iter().flatten().cloned())).await?;
     }
     Ok(())

@@ -6,14 +6,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 use crate::{
     fault::Outcome,
     platform::{
         clock::now,
-        database::{Database, marks, select, shared_now, skip_locked, sql},
+        database::{Database, insert_many_or, marks, select, shared_now, skip_locked, sql},
     },
 };
 
@@ -106,31 +106,13 @@ impl Job {
     }
 }
 
-/// Asks, on behalf of a request, for work that is due after `wait`; workers see it once the transaction commits.
-pub async fn enqueue(work: &DatabaseTransaction, kind: JobKind, subject: Uuid, wait: chrono::Duration, request_id: &str) -> Result<(), DbErr> {
-    let text = "insert into jobs (id, kind, subject_id, run_at, created_at, request_id) values (?, ?, ?, ?, ?, ?) \
-                on conflict (kind, subject_id) do update set run_at = excluded.run_at, attempts = 0, dead = 0, request_id = excluded.request_id";
+/// Asks, on behalf of a request, for work on subjects that is due after `wait`; workers see it once the transaction commits.
+pub async fn enqueue(work: &DatabaseTransaction, kind: JobKind, subjects: &[Uuid], wait: chrono::Duration, request_id: &str) -> Outcome<()> {
     let at = shared_now(work).await?;
-    let values = [Uuid::now_v7().into(), kind.name().into(), subject.into(), (at + wait).into(), at.into(), request_id.into()];
-    work.execute_raw(sql(work, text, values)).await.map(|_| ())
-}
-
-/// Asks for the same work on many subjects, due now.
-pub async fn enqueue_all(work: &DatabaseTransaction, kind: JobKind, subjects: &[Uuid], request_id: &str) -> Result<(), DbErr> {
-    let at = shared_now(work).await?;
-    for chunk in subjects.chunks(500) {
-        let row = format!("({})", marks(6));
-        let text = format!(
-            "insert into jobs (id, kind, subject_id, run_at, created_at, request_id) values {} \
-             on conflict (kind, subject_id) do update set run_at = excluded.run_at, attempts = 0, dead = 0, request_id = excluded.request_id",
-            vec![row; chunk.len()].join(", ")
-        );
-        let values = chunk.iter().flat_map(|subject| -> [Value; 6] {
-            [Uuid::now_v7().into(), kind.name().into(), (*subject).into(), at.into(), at.into(), request_id.into()]
-        });
-        work.execute_raw(sql(work, &text, values)).await?;
-    }
-    Ok(())
+    let row = |subject: &Uuid| vec![Uuid::now_v7().into(), kind.name().into(), (*subject).into(), (at + wait).into(), at.into(), request_id.into()];
+    let again = "on conflict (kind, subject_id) do update set run_at = excluded.run_at, attempts = 0, dead = 0, request_id = excluded.request_id";
+    let into = "jobs (id, kind, subject_id, run_at, created_at, request_id)";
+    insert_many_or(work, into, subjects.iter().map(row).collect(), again).await
 }
 
 /// Takes back what was asked for.

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     app::App,
-    fault::{Fault, Outcome},
+    fault::Outcome,
     http::{
         answers::ForEverybody,
         locale::language_of,
@@ -40,7 +40,7 @@ pub struct Visit {
 
 impl<'a> FromRequest<'a> for Visit {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        let app = request.data::<App>().ok_or_else(|| Fault::internal(anyhow::anyhow!("no App in request")))?;
+        let app = App::of(request)?;
         Ok(Self {
             app: app.clone(),
             language: language_of(request),

@@ -151,7 +151,7 @@ impl StorefrontApi {
         let parts = Parts::only(&fields)?;
         parts.check_cost(wanted.len() as u32)?;
         let language = visit.language;
-        Ok(visit.answer(|app| async move { browse::parts_of(&app, wanted, &parts, language).await }).await?)
+        Ok(visit.answer(|app| async move { browse::parts_of(&app, &wanted, &parts, language).await }).await?)
     }
 
     /// Complete what is typed

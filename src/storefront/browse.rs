@@ -134,7 +134,7 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
     let Asked { total, hits, facets, ways } = answer.await?;
     let cards = match &listing.parts {
         None => app.catalogue.cards(app, &hits.products, listing.language).await?,
-        Some(parts) => with_parts(app, hits.products.iter().map(|(_, id)| *id), parts, listing.language).await?,
+        Some(parts) => with_parts(app, &hits.products.iter().map(|(_, id)| *id).collect::<Vec<_>>(), parts, listing.language).await?,
     };
     let next = hits.more.map(|position| cursor::seal(&app.cursor_secret, &filter, &position)).transpose()?;
     let mut json = String::from("{\"data\":[");
@@ -162,17 +162,16 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
 }
 
 /// Products in the order given, as far as they are listed, cut to parts; by one statement.
-async fn with_parts(app: &App, products: impl Iterator<Item = Uuid>, parts: &Parts, language: Language) -> Outcome<Vec<(Uuid, Arc<str>)>> {
-    let products: Vec<Uuid> = products.collect();
+async fn with_parts(app: &App, products: &[Uuid], parts: &Parts, language: Language) -> Outcome<Vec<(Uuid, Arc<str>)>> {
     let (reader, tag) = (app.database.reader(), language.tag());
-    let mut all = if parts.has_more() { store::details(reader, &products, tag).await? } else { store::cards(reader, &products, tag).await? };
-    let listed = products.into_iter().filter_map(|id| Some((id, all.remove(&id)?)));
+    let mut all = if parts.has_more() { store::details(reader, products, tag).await? } else { store::cards(reader, products, tag).await? };
+    let listed = products.iter().filter_map(|id| Some((*id, all.remove(id)?)));
     listed.map(|(id, json)| Ok((id, parts.cut(&json)?.into()))).collect()
 }
 
 /// Parts of products by their ids, in that order; those that are not listed are left out.
-pub async fn parts_of(app: &App, products: Vec<Uuid>, parts: &Parts, language: Language) -> Outcome<Rendered> {
-    let cut = with_parts(app, products.into_iter(), parts, language).await?;
+pub async fn parts_of(app: &App, products: &[Uuid], parts: &Parts, language: Language) -> Outcome<Rendered> {
+    let cut = with_parts(app, products, parts, language).await?;
     Ok(whole(format!("[{}]", cut.iter().map(|(_, json)| &**json).collect::<Vec<_>>().join(","))))
 }
 

@@ -14,7 +14,10 @@ use crate::{
     catalogue::{
         self,
         api::{Material, Variant},
-        attributes::{model::stated, service::values},
+        attributes::{
+            model::{Stated, stated},
+            service::values,
+        },
         model::{ListingStatus, Origin, StockPolicy},
         service::Listing,
         store::variant,
@@ -73,12 +76,13 @@ pub async fn refresh_outdated(app: &App) -> Outcome<usize> {
 
 fn row(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Option<NaiveDate>]) -> Outcome<Row> {
     let product = &listing.product;
+    let stated = stated(&listing.attributes, &values(&product.attributes));
     let render = |language| {
         let card = card(listing, sme, language);
-        (card.to_json_string(), detail(listing, card, language).to_json_string())
+        (card.to_json_string(), detail(listing, card, &stated, language).to_json_string())
     };
     let ((card_id, detail_id), (card_en, detail_en)) = (render(Language::Id), render(Language::En));
-    let entry = entry(listing, sme, certificates);
+    let entry = entry(listing, sme, certificates, stated);
     Ok(Row {
         product: product.id,
         sme: sme.id,
@@ -96,7 +100,7 @@ fn row(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Optio
 }
 
 /// What is searched and filtered. `certificates` are the last days of halal certificates that cover the product.
-fn entry(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Option<NaiveDate>]) -> Entry {
+fn entry(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Option<NaiveDate>], attributes: Vec<Stated>) -> Entry {
     let product = &listing.product;
     let materials = listing.materials.iter().map(|material| material.name.clone());
     let wastes: Vec<Localized> = listing.materials.iter().filter_map(|material| material.waste_source.clone()).collect();
@@ -105,7 +109,6 @@ fn entry(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Opt
     let halal = (listing.category.is_food == 1 && !certificates.is_empty())
         .then(|| Halal { until: if is_endless { None } else { certificates.iter().flatten().max().copied() } });
     let is_available = |variant: &variant::Model| variant.stock_policy != StockPolicy::Track || variant.on_hand > 0;
-    let attributes = stated(&listing.attributes, &values(&product.attributes));
     // A bare number or a yes is nothing to search by.
     let chosen =
         attributes.iter().filter(|stated| stated.shown.en.is_some() && stated.value.parse::<bool>().is_err()).map(|stated| stated.shown.clone());
@@ -160,13 +163,13 @@ fn card(listing: &Listing, sme: &sme::store::entity::Model, language: Language) 
     }
 }
 
-fn detail(listing: &Listing, card: Card, language: Language) -> Detail {
+fn detail(listing: &Listing, card: Card, stated: &[Stated], language: Language) -> Detail {
     let product = &listing.product;
-    let attributes = stated(&listing.attributes, &values(&product.attributes)).into_iter().map(|stated| PublicAttribute {
+    let attributes = stated.iter().map(|stated| PublicAttribute {
+        name: stated.name.clone(),
         label: stated.label.in_language(language).to_owned(),
+        value: stated.value.clone(),
         shown: stated.shown.in_language(language).to_owned(),
-        name: stated.name,
-        value: stated.value,
     });
     let ready = listing.images.iter().filter(|image| image.photo.is_ready());
     Detail {

@@ -41,20 +41,24 @@ const FAN_OUT_LOCK: i64 = 0x4554_414c + 2;
 
 /// Turns what happened into deliveries, for as long as the service runs.
 pub async fn fan_out_forever(app: App) {
-    loop {
-        tokio::time::sleep(LOOK).await;
-        if let Err(fault) = fan_out(&app).await {
-            tracing::warn!(%fault, "webhooks: fanning out");
-        }
-    }
+    forever(LOOK, "fanning out", || fan_out(&app)).await;
 }
 
 /// Has stranded deliveries tried, for as long as the service runs.
 pub async fn rescue_forever(app: App) {
+    forever(RESCUE, "stranded deliveries", || rescue(&app, now() - STRANDED)).await;
+}
+
+/// Takes away deliveries of the last month but one, for as long as the service runs.
+pub async fn tidy_forever(app: App) {
+    forever(TIDY, "taking away what is old", || tidy(&app, now() - KEPT)).await;
+}
+
+async fn forever<F: Future<Output = Outcome<()>>>(every: StdDuration, what: &'static str, act: impl Fn() -> F) {
     loop {
-        tokio::time::sleep(RESCUE).await;
-        if let Err(fault) = rescue(&app, now() - STRANDED).await {
-            tracing::warn!(%fault, "webhooks: stranded deliveries");
+        tokio::time::sleep(every).await;
+        if let Err(fault) = act().await {
+            tracing::warn!(%fault, "webhooks: {what}");
         }
     }
 }
@@ -68,16 +72,6 @@ pub async fn rescue(app: &App, before: DateTime<Utc>) -> Outcome<()> {
     let work = Work::begin(app, "webhooks").await?;
     work.enqueue_all(JobKind::DeliverWebhook, &stranded).await?;
     work.commit().await
-}
-
-/// Takes away deliveries of the last month but one, for as long as the service runs.
-pub async fn tidy_forever(app: App) {
-    loop {
-        tokio::time::sleep(TIDY).await;
-        if let Err(fault) = tidy(&app, now() - KEPT).await {
-            tracing::warn!(%fault, "webhooks: taking away what is old");
-        }
-    }
 }
 
 /// Takes away what ended before then.

@@ -94,22 +94,13 @@ on_both! {
         renamed["choices"][0]["label"] = json!({ "id": "Pedas sekali", "en": "Very hot" });
         let second = define(&town, "dodol", json!([renamed])).await;
         assert_eq!((second.body["version"].as_i64(), second.text("/defined_for").as_str()), (Some(1), "dodol"));
-        for _ in 0..200 {
-            if buyer.get(&format!("/v1/storefront/products/{id}")).await.expect(200).text("/attributes/0/shown") == "Very hot" {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        assert_eq!(buyer.get(&format!("/v1/storefront/products/{id}")).await.expect(200).text("/attributes/0/shown"), "Very hot");
+        let shown = format!("/v1/storefront/products/{id}");
+        let renamed = buyer.until(&shown, |product| product.text("/attributes/0/shown") != "Hot").await;
+        assert_eq!(renamed.text("/attributes/0/shown"), "Very hot");
         assert_eq!(define(&town, "dodol", json!([])).await.body["version"], 2);
         // What is no longer defined is kept, and not shown.
-        for _ in 0..200 {
-            if buyer.get(&format!("/v1/storefront/products/{id}")).await.expect(200).body["attributes"] == json!([]) {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        assert_eq!(buyer.get(&format!("/v1/storefront/products/{id}")).await.expect(200).body["attributes"], json!([]));
+        let undescribed = buyer.until(&shown, |product| product.text("/attributes/0/shown") != "Very hot").await;
+        assert_eq!(undescribed.body["attributes"], json!([]));
         assert_eq!(town.owner.get(&format!("/v1/products/{id}")).await.expect(200).body["attributes"], json!({ "taste": "hot" }));
         assert!(world.execute("update category_attributes set version = version + 1", vec![]).await.is_err());
         assert!(world.execute("delete from category_attributes", vec![]).await.is_err());

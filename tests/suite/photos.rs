@@ -253,7 +253,7 @@ on_both! {
         let id = uuid::Uuid::now_v7();
         world.app.bucket.put(&format!("originals/{id}"), b"half", "image/jpeg").await.unwrap();
         let intent = world.app.database.begin().await.unwrap();
-        jobs::enqueue(&intent, jobs::JobKind::DeleteMedia, id, chrono::Duration::zero(), "test").await.unwrap();
+        jobs::enqueue(&intent, jobs::JobKind::DeleteMedia, &[id], chrono::Duration::zero(), "test").await.unwrap();
         intent.commit().await.unwrap();
         world.app.wake_workers();
         for _ in 0..200 {
@@ -285,7 +285,7 @@ async fn settings_of_photos(engine: Engine) {
     assert_eq!(town.owner.get(&format!("/v1/media/{media}")).await.text("/status"), "ready");
     let wait = world.app.database.begin().await.unwrap();
     for _ in 0..2 {
-        jobs::enqueue(&wait, jobs::JobKind::ProcessMedia, uuid::Uuid::now_v7(), chrono::Duration::hours(1), "test").await.unwrap();
+        jobs::enqueue(&wait, jobs::JobKind::ProcessMedia, &[uuid::Uuid::now_v7()], chrono::Duration::hours(1), "test").await.unwrap();
     }
     wait.commit().await.unwrap();
     let refused = town.owner.upload(&town.sme, fixture("photo-progressive.jpg")).await.expect(503);

@@ -127,26 +127,12 @@ async fn hurry(world: &World) {
 
 /// Waits until so many attempts of a delivery are written down, which they are after they were answered.
 async fn tried(person: &Person, address: &str, attempts: i64) -> Answer {
-    for _ in 0..400 {
-        let answer = person.get(address).await.expect(200);
-        if answer.body["attempts"] == attempts {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{address} is never tried {attempts} times: {:#}", person.get(address).await.body);
+    person.until(address, |delivery| delivery.body["attempts"] == attempts).await
 }
 
 /// Waits until a delivery stands so.
 async fn settled(person: &Person, address: &str, status: &str) -> Answer {
-    for _ in 0..400 {
-        let answer = person.get(address).await.expect(200);
-        if answer.text("/status") == status {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{address} is never {status}: {:#}", person.get(address).await.body);
+    person.until(address, |delivery| delivery.text("/status") == status).await
 }
 
 async fn first_delivery(person: &Person, endpoint: &Answer) -> String {

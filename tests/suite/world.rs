@@ -330,13 +330,18 @@ impl Person {
 
     /// Waits until a photo is no longer in processing.
     pub async fn settled_photo(&self, id: &str) -> Answer {
+        self.until(&format!("/v1/media/{id}"), |photo| photo.text("/status") != "processing").await
+    }
+
+    /// Reads what is there again and again until it is as expected, for half a minute.
+    pub async fn until(&self, path: &str, is_expected: impl Fn(&Answer) -> bool) -> Answer {
         for _ in 0..600 {
-            let answer = self.get(&format!("/v1/media/{id}")).await.expect(200);
-            if answer.text("/status") != "processing" {
+            let answer = self.get(path).await.expect(200);
+            if is_expected(&answer) {
                 return answer;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!("photo {id} is never ready");
+        panic!("{path} stays as it is: {:#}", self.get(path).await.body);
     }
 }

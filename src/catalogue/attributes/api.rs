@@ -82,8 +82,7 @@ impl AttributesApi {
     ) -> poem::Result<Reply<CategoryAttributes>> {
         let permit = policy::permit_new::<ManageCategories>(&member, &Scope::default())?;
         let work = write.begin(member.user_id, body.bytes()).await?;
-        service::define(&work, &permit, &slug, &body.read()?.attributes).await?;
-        let category = category_by_slug(work.db(), &slug).await?.ok_or_else(Fault::not_found)?;
+        let category = service::define(&work, &permit, &slug, &body.read()?.attributes).await?;
         let defined = CategoryAttributes::new(store::effective(work.db(), &category).await?)?;
         work.finish(Reply::new(&defined)).await
     }

@@ -29,8 +29,8 @@ pub fn values(kept: &Value) -> Map<String, Value> {
     kept.as_object().cloned().unwrap_or_default()
 }
 
-/// Gives a category the next version of its definitions. What is public is shown by it soon after.
-pub async fn define(work: &Work, permit: &Permit<ManageCategories>, slug: &str, definitions: &[AttributeDefinition]) -> Outcome<()> {
+/// Gives a category the next version of its definitions, and answers the category. What is public is shown by it soon after.
+pub async fn define(work: &Work, permit: &Permit<ManageCategories>, slug: &str, definitions: &[AttributeDefinition]) -> Outcome<category::Model> {
     let category = category_by_slug(work.db(), slug).await?.ok_or_else(Fault::not_found)?;
     let mut faults = Vec::new();
     check_definitions(definitions, &mut faults);
@@ -41,7 +41,8 @@ pub async fn define(work: &Work, permit: &Permit<ManageCategories>, slug: &str, 
     store::insert(work.db(), category.id, version, json!(definitions), Some(permit.by())).await?;
     work.enqueue_all(JobKind::ShowSme, &store::smes_below(work.db(), &category.path).await?).await?;
     work.touch_catalogue();
-    work.audit(permit, "define_attributes", "category", category.id, json!({ "version": version }), None).await
+    work.audit(permit, "define_attributes", "category", category.id, json!({ "version": version }), None).await?;
+    Ok(category)
 }
 
 /// Shows the public products of an SME as they are described now.
