@@ -3,7 +3,8 @@
 use std::{hint::black_box, io::Cursor};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use etalase::{http::cursor, media::pipeline, storefront::search::query};
+use etalase::{http::cursor, storefront::search::query};
+use etalase_pictures::pipeline;
 
 /// A picture of twelve megapixels, drawn here, as the JPEG a phone would send.
 fn twelve_megapixels() -> Vec<u8> {

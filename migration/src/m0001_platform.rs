@@ -1,17 +1,8 @@
 //! Jobs, idempotency keys, the audit trail and the catalogue version.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0001_platform", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 const TABLES: &str = "
 create table jobs (

@@ -1,16 +1,8 @@
 //! Users, sessions, sign-in throttling, agencies and their staff.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0002_identity", tables: TABLES, sqlite: "", postgres: "" };
 
 const TABLES: &str = "
 create table users (

@@ -1,17 +1,8 @@
 //! SME profiles, memberships, invitations, classifications, Bimtek programmes and WUB groups.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0003_sme", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 const TABLES: &str = "
 create table smes (

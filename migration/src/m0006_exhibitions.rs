@@ -1,17 +1,8 @@
 //! Venues, exhibitions, participation and the line-up.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0006_exhibitions", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 const TABLES: &str = "
 create table exhibitions (

@@ -1,16 +1,8 @@
 //! Second factors of staff, and where an SME is found on the map and in social networks.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0008_second_factor", tables: TABLES, sqlite: "", postgres: "" };
 
 // One place in degrees times a million, both parts or neither.
 const TABLES: &str = "

@@ -1,16 +1,8 @@
 //! What is measured of a photo, by what a copy of it is recognised, and whether its original is kept.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0009_photo_judgement", tables: TABLES, sqlite: "", postgres: "" };
 
 // Two fingerprints that differ in at most three of 64 bits share at least one of four bands of 16 bits, so one
 // indexed look-up finds all that are so near.

@@ -1,16 +1,8 @@
 //! Uploads that go straight to the bucket (row E1).
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0010_uploads", tables: TABLES, sqlite: "", postgres: "" };
 
 const TABLES: &str = "
 create table media_uploads (

@@ -1,16 +1,8 @@
 //! Legal documents of SMEs (row A5) and notices to their members (row I6).
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0011_documents", tables: TABLES, sqlite: "", postgres: "" };
 
 // One notice per subject, kind and moment: a step that is repeated after a crash can't tell people twice.
 const TABLES: &str = "

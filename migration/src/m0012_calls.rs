@@ -1,17 +1,8 @@
 //! The call of an exhibition: when and how to apply, what is required, and what becomes of applications.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0012_calls", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 // `taken` counts places that are offered or confirmed; a trigger moves it, and its check is the capacity.
 const TABLES: &str = "

@@ -1,17 +1,8 @@
 //! Halls, batches, booths, and who stands where: the draft plan and the live one.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0013_booths", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 // Composite keys keep everything of a plan within one exhibition. No double booking is an index, not code (★3).
 const TABLES: &str = "

@@ -1,17 +1,8 @@
 //! Mentors, the rubric and its phases, reviews without conflicts of interest, and selection runs.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0014_review", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 // `review_conflicts` is the one definition of who may not review whom: members and mentors of the applicant, and of
 // those who share its booth (rule 10). The triggers and the queries both read it.

@@ -1,17 +1,8 @@
 //! What an applicant would like, the line-up as it was frozen, set-up documents, check-in and daily reports.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0015_on_the_day", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 // Nobody reported where there is no row: a row with zeros is a report of zero (★9).
 const TABLES: &str = "

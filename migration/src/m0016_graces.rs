@@ -1,16 +1,8 @@
 //! SMEs that may apply after the deadline, because they were invited late (row F6).
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0016_graces", tables: TABLES, sqlite: "", postgres: "" };
 
 const TABLES: &str = "
 create table call_graces (

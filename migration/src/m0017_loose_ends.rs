@@ -1,17 +1,8 @@
 //! What rows of applications, line-ups and booths may not become by hand, and notices that keep what was said.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0017_loose_ends", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 const TABLES: &str = "
 alter table notices add column reason text;

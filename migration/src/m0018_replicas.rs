@@ -1,18 +1,9 @@
 //! What several replicas need: a job remembers the request that asked for it, and PostgreSQL tells the others at once
 //! that the catalogue changed or that a job is due.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, "alter table jobs add column request_id text").await?;
-        crate::run_either(manager, "", POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0018_replicas", tables: "alter table jobs add column request_id text", sqlite: "", postgres: POSTGRES };
 
 // By trigger, so that a statement typed by hand is told too, and a replica of an older version.
 const POSTGRES: &str = "

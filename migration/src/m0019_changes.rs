@@ -1,18 +1,9 @@
 //! A log of what enters, changes and leaves the public catalogue (row H8): one row per product, with the catalogue version of
 //! its last change. The index of every process and clients that keep a copy follow it.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLE).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0019_changes", tables: TABLE, sqlite: SQLITE, postgres: POSTGRES };
 
 // What has left stays in the log, so the product is not a foreign key.
 const TABLE: &str = "

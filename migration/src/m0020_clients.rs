@@ -1,16 +1,8 @@
 //! Programs that use the API (row H2): their keys, by hash, the web pages that may use them, and what they used.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0020_clients", tables: TABLES, sqlite: "", postgres: "" };
 
 // A rotated key stays valid for a while; the one without an end is the current one, and there is one at most.
 const TABLES: &str = "

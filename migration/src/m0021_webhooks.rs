@@ -1,18 +1,9 @@
 //! Webhooks (row H7). Triggers write what happened into an outbox, in the transaction in which it happened; from there it
 //! becomes an event with its number among those of its subject, and a delivery for each endpoint that wants it.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0021_webhooks", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 // Rows of the outbox are gone once they are events. A subject's last number outlives its events. Secrets are needed to sign,
 // so they are kept as they are, like those of second factors.

@@ -1,17 +1,8 @@
 //! What a category asks of its products beyond what all products have (row C3): versions of definitions, and the values.
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0022_attributes", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 // A version stays as it is: products say by which one they were described.
 const TABLES: &str = "

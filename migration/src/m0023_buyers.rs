@@ -1,17 +1,8 @@
 //! What buyers keep (row G2), and prices by quantity (row C7).
 
-use sea_orm_migration::prelude::*;
+use crate::Step;
 
-#[derive(DeriveMigrationName)]
-pub struct Migration;
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        crate::run(manager, TABLES).await?;
-        crate::run_either(manager, SQLITE, POSTGRES).await
-    }
-}
+pub const STEP: Step = Step { name: "m0023_buyers", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 // The more one takes, the less a piece costs: held for each tier against the price of one and against the other tiers.
 const TABLES: &str = "

@@ -75,7 +75,7 @@ impl Office {
             request = request.header("if-match", etag);
         }
         if let Some(body) = body {
-            request = request.json(&body);
+            request = request.header("content-type", "application/json").body(body.to_string());
         }
         let (begin, before) = (Instant::now(), self.app.database.statements());
         let response = request.send().await?;

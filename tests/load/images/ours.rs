@@ -15,8 +15,9 @@ use std::{
 use anyhow::Context;
 use etalase::media::{
     isolation::{LONGEST_JOB, Workers},
-    pipeline::{self, Processed},
+    model::Format,
 };
+use etalase_pictures::pipeline::{self, Processed};
 
 /// Processor time of this process and of those it has waited for, in milliseconds (proc(5); a tick is 10 ms on Linux).
 fn processor_ms() -> anyhow::Result<u64> {
@@ -79,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
                 for rendition in processed.renditions {
                     bytes += rendition.bytes.len();
                     if index + run.photos.len() >= total {
-                        let name = format!("{}-{}.{}", index % run.photos.len(), rendition.width, rendition.format.extension());
+                        let name = format!("{}-{}.{}", index % run.photos.len(), rendition.width, Format::from(rendition.format).extension());
                         std::fs::write(folder.join(name), &rendition.bytes)?;
                     }
                 }
