@@ -3,9 +3,12 @@
 
 use std::{
     collections::BTreeMap,
+    fs::Permissions,
     iter::repeat_n,
+    os::unix::fs::PermissionsExt,
+    path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -29,22 +32,28 @@ use crate::{
     config::Config,
     fault::{Fault, Outcome},
     http::answers::{Answers, answers},
-    media::isolation::{LONGEST_JOB, Workers},
+    media::{
+        isolation::{LONGEST_JOB, Workers},
+        places::Places,
+    },
     platform::{
         bucket::{Bucket, EmbeddedServer},
         database::{Database, Notice, sql},
         jobs::{self, Lane},
+        tidy,
     },
     storefront::search::Catalogue,
     webhooks, worker,
 };
 
-/// Uploads in progress at a time; each may hold a connection for minutes on a phone's network.
-const UPLOADS_AT_ONCE: usize = 32;
+/// A look takes milliseconds, so that a few more workers than there are for renditions are enough.
+const LOOKS_BESIDE_JOBS: usize = 2;
 /// Webhooks that are being sent at a time; most wait for servers of others.
 const WEBHOOKS_AT_ONCE: usize = 8;
 /// A part that does not answer a probe within this time is out of reach.
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
+/// How old what `/readyz` says may be, beside the time that the look itself takes.
+const HEALTH_POLL: Duration = Duration::from_secs(1);
 /// A replica that missed a change reads the version again within this time.
 const VERSION_POLL: Duration = Duration::from_secs(1);
 /// A database that does not answer a look at the version within this time is asked again.
@@ -66,8 +75,10 @@ pub struct Parts {
     pub clients: Clients,
     /// Everything public, to be searched.
     pub catalogue: Catalogue,
-    pub uploads: Semaphore,
+    pub uploads: Places,
     pub image_workers: Workers,
+    /// Photos that may be looked at at a time, before they are taken.
+    pub looks: Semaphore,
     /// Sends webhooks.
     pub webhooks: reqwest::Client,
     /// How many are being sent to each endpoint.
@@ -76,6 +87,7 @@ pub struct Parts {
     jobs_due: Notify,
     webhooks_due: Notify,
     catalogue_version: AtomicI64,
+    health: Mutex<BTreeMap<&'static str, bool>>,
     /// Held by the process that serves for as long as it lives.
     lock: tokio::sync::Mutex<Option<std::fs::File>>,
     embedded: Option<EmbeddedServer>,
@@ -119,7 +131,7 @@ impl App {
 
     /// Connects everything and migrates.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&config.data_dir).with_context(|| format!("data folder {}", config.data_dir.display()))?;
+        private_folder(&config.data_dir).with_context(|| format!("data folder {}", config.data_dir.display()))?;
         std::fs::create_dir_all(config.data_dir.join("spool")).context("spool folder")?;
         let database = Database::connect(&config).await?;
         database.migrate().await?;
@@ -131,6 +143,7 @@ impl App {
         let version = catalogue_version(&database).await?;
         let webhooks = webhooks::target::client(config.webhooks_to_private).context("webhooks")?;
         let image_workers = Workers::new(config.image_worker.clone(), LONGEST_JOB).context("image workers")?;
+        let looks = Semaphore::new(config.image_workers + LOOKS_BESIDE_JOBS);
         let app = Self(Arc::new(Parts {
             config,
             database,
@@ -139,16 +152,19 @@ impl App {
             answers: answers(),
             clients: Clients::default(),
             catalogue: Catalogue::default(),
-            uploads: Semaphore::new(UPLOADS_AT_ONCE),
+            uploads: Places::default(),
             image_workers,
+            looks,
             webhooks,
             webhooks_under_way: webhooks::UnderWay::default(),
             jobs_due: Notify::new(),
             webhooks_due: Notify::new(),
             catalogue_version: AtomicI64::new(version),
+            health: Mutex::default(),
             lock: tokio::sync::Mutex::default(),
             embedded,
         }));
+        app.look_at_health().await;
         Ok(app)
     }
 
@@ -182,6 +198,8 @@ impl App {
             tokio::spawn(webhooks::service::fan_out_forever(self.clone())),
             tokio::spawn(webhooks::service::rescue_forever(self.clone())),
             tokio::spawn(webhooks::service::tidy_forever(self.clone())),
+            tokio::spawn(tidy::tidy_forever(self.database.clone())),
+            tokio::spawn(watch_health(self.clone())),
         ] {
             let stopping = stopping.clone();
             let abort = watcher.abort_handle();
@@ -210,7 +228,7 @@ impl App {
 
     /// Photos that are being received.
     pub fn uploads_in_progress(&self) -> usize {
-        UPLOADS_AT_ONCE - self.uploads.available_permits()
+        self.uploads.in_use()
     }
 
     /// The version of everything public; part of each cache key and public ETag.
@@ -229,14 +247,40 @@ impl App {
         }
     }
 
-    /// What `/readyz` reports: each dependency by name.
-    pub async fn health(&self) -> BTreeMap<&'static str, bool> {
+    /// What the last look at each dependency saw, by name: however many ask, they cost nothing.
+    pub fn health(&self) -> BTreeMap<&'static str, bool> {
+        self.health.lock().map(|health| health.clone()).unwrap_or_default()
+    }
+
+    /// Looks at each dependency now.
+    pub async fn look_at_health(&self) {
         let reader = self.database.reader();
         let database = timeout(PROBE_PATIENCE, reader.execute_raw(sql(reader, "select 1", [])));
         let bucket = timeout(PROBE_PATIENCE, self.bucket.reachable());
         let (database, bucket) = tokio::join!(database, bucket);
         let bucket = bucket.map(|answer| answer.inspect_err(|error| tracing::warn!(%error, "bucket")));
-        BTreeMap::from([("database", matches!(database, Ok(Ok(_)))), ("bucket", matches!(bucket, Ok(Ok(()))))])
+        let seen = BTreeMap::from([("database", matches!(database, Ok(Ok(_)))), ("bucket", matches!(bucket, Ok(Ok(()))))]);
+        if let Ok(mut health) = self.health.lock() {
+            *health = seen;
+        }
+    }
+}
+
+/// Makes the data folder, or takes it for its owner alone: it holds hashes, secrets and people's data.
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let permissions = std::fs::metadata(folder)?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Looks at the dependencies every second, for those who ask whether this replica is ready.
+async fn watch_health(app: App) {
+    loop {
+        app.look_at_health().await;
+        tokio::time::sleep(HEALTH_POLL).await;
     }
 }
 

@@ -53,6 +53,14 @@ pub struct Config {
     pub webhooks_to_private: bool,
     /// Requests worked on at a time; more are answered 503 at once.
     pub requests_at_once: usize,
+    /// Uploads that an SME may have begun and not completed.
+    pub quota_uploads: i64,
+    /// Bytes of photos, as they were sent, that are kept for an SME.
+    pub quota_bytes: i64,
+    /// Products of an SME, drafts included.
+    pub quota_products: i64,
+    /// SMEs of an account that wait for verification.
+    pub quota_pending_smes: i64,
     /// Where figures for Prometheus are read; nowhere if unset. Not for the public.
     pub metrics_listen: Option<SocketAddr>,
     /// How the log is written.
@@ -95,6 +103,10 @@ const KEYS: &[&str] = &[
     "trusted_proxies",
     "webhooks_to_private",
     "requests_at_once",
+    "quota_uploads",
+    "quota_bytes",
+    "quota_products",
+    "quota_pending_smes",
     "metrics_listen",
     "log_format",
 ];
@@ -116,6 +128,10 @@ impl Config {
             .set_default("trusted_proxies", 0)?
             .set_default("webhooks_to_private", false)?
             .set_default("requests_at_once", 512)?
+            .set_default("quota_uploads", 50)?
+            .set_default("quota_bytes", 2_i64 << 30)?
+            .set_default("quota_products", 2000)?
+            .set_default("quota_pending_smes", 3)?
             .set_default("log_format", "text")?;
         if let Some(path) = file {
             let source = config::File::from(path).format(config::FileFormat::Toml);
@@ -152,6 +168,13 @@ impl Config {
         if self.requests_at_once == 0 {
             mistakes.push("requests_at_once: at least 1");
         }
+        let quotas = [
+            (self.quota_uploads, "quota_uploads: at least 1"),
+            (self.quota_bytes, "quota_bytes: at least 1"),
+            (self.quota_products, "quota_products: at least 1"),
+            (self.quota_pending_smes, "quota_pending_smes: at least 1"),
+        ];
+        mistakes.extend(quotas.into_iter().filter(|(quota, _)| *quota < 1).map(|(_, mistake)| mistake));
         if self.database_connections < 2 {
             mistakes.push("database_connections: at least 2");
         }
@@ -192,6 +215,10 @@ impl fmt::Debug for Config {
             .field("demo", &self.demo())
             .field("demo_password", &secret(&self.demo_password))
             .field("image_workers", &self.image_workers)
+            .field("quota_uploads", &self.quota_uploads)
+            .field("quota_bytes", &self.quota_bytes)
+            .field("quota_products", &self.quota_products)
+            .field("quota_pending_smes", &self.quota_pending_smes)
             .finish_non_exhaustive()
     }
 }
@@ -219,6 +246,7 @@ mod tests {
         assert!(error("bukket_name = \"toko\"").contains("unknown key `bukket_name`"));
         let both = error("image_workers = 0\ndatabase_url = \"mysql:x\"");
         assert!(both.contains("image_workers") && both.contains("database_url"), "{both}");
+        assert!(error("quota_products = 0").contains("quota_products: at least 1"));
     }
 
     #[test]

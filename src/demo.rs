@@ -470,11 +470,11 @@ async fn find(app: &App, index: usize) -> Outcome<(Uuid, Option<catalogue::store
     let item = &ITEMS[index];
     let reader = app.database.reader();
     let text = "select id from smes where handle = ?";
-    let row = reader.query_one_raw(sql(reader, text, [handle_from(SMES[item.sme].0).into()])).await?;
+    let row = reader.query_one_raw(sql(reader, text, [handle_from(SMES[item.sme].0, "ikm").into()])).await?;
     let sme: Uuid = row.ok_or_else(Fault::not_found)?.try_get("", "id")?;
     let wanted = catalogue::store::ProductsOf { sme, status: None, after: None, limit: 100 };
     let products = catalogue::store::of_sme(reader, wanted).await?;
-    Ok((sme, products.into_iter().find(|product| product.handle == handle_from(item.id))))
+    Ok((sme, products.into_iter().find(|product| product.handle == handle_from(item.id, "produk"))))
 }
 
 /// Creates the draft, uploads its drawn photo the way a phone would, and attaches it.
@@ -495,7 +495,7 @@ async fn draft_with_photo(app: &App, index: usize, by: Uuid) -> anyhow::Result<(
     tokio::task::block_in_place(|| draw(index).save(file.path()))?;
     let bytes = std::fs::read(file.path())?;
     let received = Received { file: file.path(), bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(&bytes)), sme, request_id: "seed" };
-    let mime = media::service::check(file.path()).await?;
+    let mime = media::service::check(app, file.path()).await?;
     let stored = media::service::put(app, &received).await?;
     let work = Work::begin(app, "demo").await?;
     let photo = media::service::record(&work, &policy::system(by), &received, &stored, mime).await?;

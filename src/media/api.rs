@@ -10,12 +10,13 @@ use poem_openapi::{
     param::{Path, Query},
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef},
 };
-use tokio::sync::SemaphorePermit;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::{
     model::Photo,
+    pace::{Verdict, paced},
+    places::{Holder, Place},
     service::{self, Received},
     spool::{self, Spooled},
     store,
@@ -29,13 +30,13 @@ use crate::{
         reply::{Accepted, Created, NoContent},
     },
     identity::policy::{self, EditProduct, ReadSme},
-    sme,
+    quotas, sme,
 };
 
 pub struct MediaApi;
 
-/// A multipart form with one part `file`, read as it arrives.
-pub struct PhotoForm(Multipart);
+/// A multipart form with one part `file`, read as it arrives, and whether it arrived too slowly.
+pub struct PhotoForm(Multipart, Verdict);
 
 impl<'a> ApiExtractor<'a> for PhotoForm {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -53,15 +54,21 @@ impl<'a> ApiExtractor<'a> for PhotoForm {
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        let form = <Multipart as FromRequest>::from_request(request, body).await;
+        let (verdict, body) = paced(body.take()?.into_bytes_stream());
+        let form = <Multipart as FromRequest>::from_request(request, &mut RequestBody::new(RawBody::from_bytes_stream(body))).await;
         Ok(Self(
             form.map_err(|_| Fault::new(&crate::fault::UNSUPPORTED_MEDIA).detail(say("Kirim multipart/form-data.", "Send multipart/form-data.")))?,
+            verdict,
         ))
     }
 }
 
 /// The part `file` of the form, streamed to disk.
-async fn spool_form(app: &App, mut form: Multipart) -> Outcome<Spooled> {
+async fn spool_form(app: &App, PhotoForm(form, verdict): PhotoForm) -> Outcome<Spooled> {
+    spool_file(app, form).await.map_err(|fault| verdict.or(fault))
+}
+
+async fn spool_file(app: &App, mut form: Multipart) -> Outcome<Spooled> {
     let broken = |error: poem::error::ParseMultipartError| {
         Fault::new(&MALFORMED)
             .detail(say("Unggahan terputus atau rusak.", "The upload was cut off or is damaged."))
@@ -78,10 +85,11 @@ async fn spool_form(app: &App, mut form: Multipart) -> Outcome<Spooled> {
     spool::receive(app, chunks, |error| Fault::new(&MALFORMED).detail(say("Unggahan terputus.", "The upload was cut off.")).caused_by(error)).await
 }
 
-/// A place among the uploads at work, and in the queue that they lead to.
-async fn slot(app: &App) -> Outcome<SemaphorePermit<'_>> {
-    let slot = app.uploads.try_acquire().map_err(Fault::unavailable)?;
+/// A place among the uploads at work, and in the queue that they lead to, for one of `account` to `sme`.
+async fn slot(app: &App, account: Uuid, sme: Uuid) -> Outcome<Place<'_>> {
+    let slot = app.uploads.take(vec![Holder::Account(account), Holder::Sme(sme)])?;
     service::check_queue(app).await?;
+    quotas::any_photo(app, sme).await?;
     Ok(slot)
 }
 
@@ -102,13 +110,13 @@ impl MediaApi {
         form: PhotoForm,
     ) -> poem::Result<Accepted<Photo>> {
         let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(app.database.reader(), *sme_id).await?)?;
-        let _slot = slot(&app).await?;
-        let spooled = spool_form(&app, form.0).await?;
-        let mime = service::check(spooled.file.path()).await?;
+        let _slot = slot(&app, caller.principal(), *sme_id).await?;
+        let spooled = spool_form(&app, form).await?;
+        let mime = service::check(&app, spooled.file.path()).await?;
         let received =
             Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: *sme_id, request_id: write.request_id() };
         let stored = service::put(&app, &received).await?;
-        let work = write.begin(caller.principal(), format!("{} {}", received.sme, received.sha256).as_bytes()).await?;
+        let work = write.begin(&caller, format!("{} {}", received.sme, received.sha256).as_bytes()).await?;
         let photo = service::record(&work, &permit, &received, &stored, mime).await?;
         let location = format!("/v1/media/{}", photo.id);
         work.finish(Accepted::new(&photo).location(location)).await
@@ -121,7 +129,7 @@ impl MediaApi {
     #[oai(path = "/v1/uploads", method = "post", operation_id = "begin_upload")]
     async fn begin_upload(&self, request: &Request, caller: Caller, write: Write, body: Body<NewUpload>) -> poem::Result<Created<Upload>> {
         let new = body.read()?;
-        let work = write.begin(caller.principal(), body.bytes()).await?;
+        let work = write.begin(&caller, body.bytes()).await?;
         let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
         let upload = uploads::begin(&work, &permit, new, request.header(header::HOST)).await?;
         work.finish(Created::new(&upload)).await
@@ -139,13 +147,13 @@ impl MediaApi {
         if let Some(photo) = upload.media_id {
             return Ok(Accepted::new(&store::photo(reader, photo).await?).location(format!("/v1/media/{photo}")));
         }
-        let _slot = slot(&app).await?;
+        let _slot = slot(&app, caller.principal(), upload.sme_id).await?;
         let spooled = uploads::fetch(&app, &upload).await?;
-        let mime = service::check(spooled.file.path()).await?;
+        let mime = service::check(&app, spooled.file.path()).await?;
         let received =
             Received { file: spooled.file.path(), bytes: spooled.bytes, sha256: spooled.sha256, sme: upload.sme_id, request_id: write.request_id() };
         let stored = service::put(&app, &received).await?;
-        let work = write.begin(caller.principal(), upload.id.as_bytes()).await?;
+        let work = write.begin(&caller, upload.id.as_bytes()).await?;
         let photo = uploads::complete(&work, &permit, upload, &received, &stored, mime).await?;
         let location = format!("/v1/media/{}", photo.id);
         work.finish(Accepted::new(&photo).location(location)).await
@@ -165,7 +173,7 @@ impl MediaApi {
     /// Refused while a product uses it. Its objects leave the bucket a moment later.
     #[oai(path = "/v1/media/:media_id", method = "delete", operation_id = "delete_photo")]
     async fn delete(&self, caller: Caller, write: Write, media_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(caller.principal(), &[]).await?;
+        let work = write.begin(&caller, &[]).await?;
         let asset = store::by_id(work.db(), *media_id).await?.ok_or_else(Fault::not_found)?;
         let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), asset.owner_sme_id).await?)?;
         service::delete(&work, &permit, asset).await?;
@@ -191,13 +199,21 @@ pub async fn rendition(app: Data<&App>, key: RoutePath<String>) -> poem::Result<
 }
 
 /// `PUT /{bucket}/uploads/…`: passes an upload on to the embedded bucket, which listens on loopback only. The signature
-/// covers host, path, type and length, and the bucket checks it.
+/// covers host, path, type and length, and the bucket checks it before it reads.
 #[handler]
-pub async fn pass_upload(app: Data<&App>, request: &Request, body: RawBody) -> poem::Result<Response> {
-    let _slot = app.uploads.try_acquire().map_err(Fault::unavailable)?;
+pub async fn pass_upload(app: Data<&App>, request: &Request, upload: RoutePath<String>, body: RawBody) -> poem::Result<Response> {
+    let _slot = app.uploads.take(holders(&app, &upload).await?)?;
     let passed = [header::HOST, header::CONTENT_TYPE, header::CONTENT_LENGTH];
     let headers = passed.into_iter().filter_map(|name| Some((name.clone(), request.headers().get(&name)?.clone()))).collect();
     let target = request.original_uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let (status, text) = app.bucket.pass_put(&target, headers, body.into_bytes_stream()).await.map_err(Fault::from)?;
+    let (verdict, body) = paced(body.into_bytes_stream());
+    let (status, text) = app.bucket.pass_put(&target, headers, body).await.map_err(|error| verdict.or(error.into()))?;
     Ok(Response::builder().status(status).content_type("application/xml").body(text))
+}
+
+/// Whose place an upload under this signed address takes. What nobody began can't be signed: the bucket refuses it at once.
+async fn holders(app: &App, upload: &str) -> Outcome<Vec<Holder>> {
+    let Ok(id) = Uuid::parse_str(upload) else { return Ok(Vec::new()) };
+    let begun = store::find_upload(app.database.reader(), id).await?;
+    Ok(begun.map(|upload| vec![Holder::Signed(id), Holder::Sme(upload.sme_id)]).unwrap_or_default())
 }

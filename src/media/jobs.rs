@@ -2,15 +2,17 @@
 
 use std::num::NonZeroUsize;
 
+use etalase_pictures::{
+    decode::Refusal,
+    pipeline::{Encoded, Processed},
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    decode::Refusal,
     isolation::Crash,
-    model::MediaStatus,
-    pipeline::{Encoded, Processed},
+    model::{Format, MediaStatus},
     service::original_key,
     store::{self, NewRendition},
 };
@@ -99,10 +101,11 @@ async fn end(app: &App, job: &Job, processed: Result<Processed, Refusal>, is_los
 /// Stores one rendition, under a name that its content gives it.
 async fn put(app: &App, asset: Uuid, encoded: &Encoded) -> Outcome<NewRendition> {
     let hash = hex(&Sha256::digest(&encoded.bytes));
-    let key = format!("img/{}/{}.{}", asset.simple(), &hash[..32], encoded.format.extension());
-    app.bucket.put(&key, &encoded.bytes, encoded.format.mime()).await?;
+    let format = Format::from(encoded.format);
+    let key = format!("img/{}/{}.{}", asset.simple(), &hash[..32], format.extension());
+    app.bucket.put(&key, &encoded.bytes, format.mime()).await?;
     let (width, height) = (i64::from(encoded.width), i64::from(encoded.height));
-    Ok(NewRendition { format: encoded.format, width, height, bytes: encoded.bytes.len() as i64, key })
+    Ok(NewRendition { format, width, height, bytes: encoded.bytes.len() as i64, key })
 }
 
 /// Removes the original of an asset whose renditions are made.

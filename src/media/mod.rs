@@ -9,13 +9,12 @@
 //! photo turns it into a processing job. Whatever dies in between is cleaned up by that job.
 
 pub mod api;
-pub mod decode;
 pub mod fsck;
 pub mod isolation;
 pub mod jobs;
-pub mod judge;
 pub mod model;
-pub mod pipeline;
+mod pace;
+pub mod places;
 pub mod service;
 pub mod spool;
 pub mod store;

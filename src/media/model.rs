@@ -1,11 +1,11 @@
 //! What a photo is to its users, and what may be uploaded.
 
+use etalase_pictures::{Encoding, brand, is_heic, judge::Quality};
 use poem_openapi::{Enum, Object};
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::judge::Quality;
 use crate::{
     fault::{Say, say},
     values::Localized,
@@ -13,13 +13,6 @@ use crate::{
 
 /// Uploads are at most this long: 20 MiB.
 pub const MOST_BYTES: u64 = 20 * 1024 * 1024;
-/// More pixels than any phone makes in its usual mode; checked before decoding.
-pub const MOST_PIXELS: u64 = 50_000_000;
-/// Longest side in pixels.
-pub const MOST_SIDE: u32 = 16_384;
-/// Widths of the renditions; never wider than the photo itself.
-pub const WIDTHS: [u32; 5] = [320, 640, 960, 1280, 1920];
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
@@ -38,6 +31,15 @@ pub enum MediaStatus {
 pub enum Format {
     Webp,
     Jpeg,
+}
+
+impl From<Encoding> for Format {
+    fn from(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Webp => Self::Webp,
+            Encoding::Jpeg => Self::Jpeg,
+        }
+    }
 }
 
 impl Format {
@@ -217,10 +219,13 @@ pub struct NewAttachment {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttachmentPatch {
+    #[oai(validator(minimum(value = "0"), maximum(value = "1000")))]
     pub position: Option<i64>,
     /// `true` makes it the primary one.
     pub is_primary: Option<bool>,
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
     pub focal_x_bp: Option<i64>,
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
     pub focal_y_bp: Option<i64>,
     pub alt: Option<Localized>,
 }
@@ -263,16 +268,6 @@ pub fn media_type(content_type: &str) -> Sniffed {
         "image/svg+xml" => Sniffed::Refused("SVG"),
         _ => Sniffed::Unknown,
     }
-}
-
-/// The major brand of an ISO base media file (ISO/IEC 14496-12, 4.3).
-fn brand(head: &[u8]) -> Option<&[u8; 4]> {
-    if head.get(4..8) == Some(b"ftyp") { head.get(8..12)?.try_into().ok() } else { None }
-}
-
-/// Brands of HEIC (ISO/IEC 23008-12, 10.2 and annex B).
-pub fn is_heic(head: &[u8]) -> bool {
-    matches!(brand(head), Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1"))
 }
 
 fn looks_like_svg(head: &[u8]) -> bool {

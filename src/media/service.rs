@@ -1,13 +1,15 @@
 //! Use cases of photos: store what was uploaded, attach, delete, publish the result of processing.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
+use etalase_pictures::decode::Refusal;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
+use tokio::{io::AsyncReadExt, time::timeout};
 use uuid::Uuid;
 
 use super::{
-    decode::{self, Refusal},
+    isolation::Crash,
     model::{AttachedPhoto, AttachmentPatch, MediaStatus, NewAttachment, Photo, SimilarPhoto, Sniffed, StoredObject, advice, sniff},
     store::{self, asset},
 };
@@ -21,7 +23,11 @@ use crate::{
         clock::now,
         jobs::{self, JobKind},
     },
+    quotas,
 };
+
+/// A photo waits so long for its turn to be looked at, which takes milliseconds each.
+const LOOK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A body that was received whole, in a file of ours.
 pub struct Received<'a> {
@@ -44,18 +50,35 @@ pub fn original_key(asset: Uuid) -> String {
     format!("originals/{asset}")
 }
 
-/// Checks content and size of a received file before anything of it is decoded or stored.
-pub async fn check(file: &Path) -> Outcome<&'static str> {
-    let bytes = tokio::fs::read(file).await.map_err(Fault::unavailable)?;
-    let mime = match sniff(&bytes[..bytes.len().min(512)]) {
+/// Checks content and size of a received file before anything of it is decoded or stored. Only its first bytes are read
+/// here; the rest of the look is a worker's.
+pub async fn check(app: &App, file: &Path) -> Outcome<&'static str> {
+    let mime = match sniff(&head(file).await.map_err(Fault::unavailable)?) {
         Sniffed::Image(mime) => mime,
         Sniffed::Refused(kind) => return Err(Fault::new(&UNSUPPORTED_MEDIA).with("kind", kind.into()).detail(advice(kind))),
         Sniffed::Unknown => return Err(Fault::new(&UNSUPPORTED_MEDIA).detail(advice(""))),
     };
-    // A panic of a decoder is the photo's fault.
-    let probed = tokio::task::spawn_blocking(move || decode::probe(&bytes)).await.unwrap_or(Err(Refusal::Damaged));
-    probed.map_err(refused)?;
-    Ok(mime)
+    let _turn = timeout(LOOK_PATIENCE, app.looks.acquire()).await.map_err(|_| crowded())?.map_err(Fault::internal)?;
+    match app.image_workers.look(file).await {
+        Ok(looked) => looked.map(|_| mime).map_err(refused),
+        Err(Crash::NotStarted(error)) => Err(Fault::unavailable(error)),
+        Err(crash) => {
+            tracing::warn!(%crash, "a photo was refused");
+            Err(refused(Refusal::Damaged))
+        }
+    }
+}
+
+/// As many bytes as tell what kind of file it is.
+async fn head(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    tokio::fs::File::open(file).await?.take(512).read_to_end(&mut head).await?;
+    Ok(head)
+}
+
+fn crowded() -> Fault {
+    let detail = say("Sedang banyak foto yang diperiksa; coba lagi sebentar lagi.", "Many photos are being looked at; try again in a moment.");
+    Fault::new(&UNAVAILABLE).retry_after(5).detail(detail)
 }
 
 /// Asks to come back later while too many photos wait: a queue that only grows helps nobody.
@@ -98,6 +121,7 @@ pub async fn put(app: &App, received: &Received<'_>) -> Outcome<Stored> {
 /// Records what [`put`] stored and asks for its processing.
 pub async fn record(work: &Work, permit: &Permit<EditProduct>, received: &Received<'_>, stored: &Stored, mime: &str) -> Outcome<Photo> {
     if stored.is_new {
+        quotas::photo(work, received.sme, received.bytes as i64).await?;
         let asset = asset::Model {
             id: stored.id,
             owner_sme_id: received.sme,

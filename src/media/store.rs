@@ -72,7 +72,11 @@ pub mod upload {
 }
 
 pub async fn upload(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<upload::Model> {
-    upload::Entity::find_by_id(id).one(connection).await?.ok_or_else(Fault::not_found)
+    find_upload(connection, id).await?.ok_or_else(Fault::not_found)
+}
+
+pub async fn find_upload(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<upload::Model>> {
+    Ok(upload::Entity::find_by_id(id).one(connection).await?)
 }
 
 pub async fn insert_upload(connection: &impl ConnectionTrait, upload: upload::Model) -> Outcome<()> {

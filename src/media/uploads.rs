@@ -26,6 +26,7 @@ use crate::{
         clock::now,
         jobs::{Job, JobKind},
     },
+    quotas,
 };
 
 /// How long the signed address can be written to.
@@ -41,10 +42,13 @@ pub struct NewUpload {
     /// Whose photo.
     pub sme_id: Uuid,
     /// Such as `image/jpeg`.
+    #[oai(validator(max_length = 100))]
     pub content_type: String,
     /// Length of the file: 1 to 20 MiB.
+    #[oai(validator(minimum(value = "1"), maximum(value = "20971520")))]
     pub bytes: i64,
     /// Of the file, hexadecimal.
+    #[oai(validator(min_length = 64, max_length = 64))]
     pub sha256: String,
 }
 
@@ -92,6 +96,7 @@ pub async fn begin(work: &Work, _permit: &Permit<EditProduct>, new: NewUpload, h
         return Err(Fault::invalid(faults));
     }
     service::check_queue(work.app()).await?;
+    quotas::upload(work, new.sme_id, new.bytes).await?;
     let (id, expires_at) = (Uuid::now_v7(), now() + KEPT_FOR);
     let url = work.app().bucket.sign_put(host, &key(id), SIGNED_FOR, &new.content_type, new.bytes).await?;
     let row = upload::Model {

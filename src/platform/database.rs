@@ -1,6 +1,7 @@
 //! The database, in both dialects. Whatever differs between SQLite and PostgreSQL is hidden here.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,7 +11,6 @@ use std::{
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use migration::{Migrator, MigratorTrait};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ColumnTrait, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction,
     DbBackend, DbErr, EntityTrait, FromQueryResult, IsolationLevel, QueryFilter, SqliteTransactionMode, Statement, TransactionOptions,
@@ -138,7 +138,7 @@ impl Database {
 
     /// Steps of the schema that are applied, in order, also those of a newer version.
     pub async fn applied_migrations(&self) -> anyhow::Result<Vec<String>> {
-        Ok(Migrator::get_migration_models(&self.writer).await?.into_iter().map(|model| model.version).collect())
+        Ok(migration::applied(&self.writer).await?)
     }
 
     /// Steps of this version that are not applied yet.
@@ -208,18 +208,14 @@ impl Database {
 
 /// How many steps of this version are not among those `applied`.
 fn pending(applied: &[String]) -> usize {
-    Migrator::migrations().iter().filter(|step| !applied.iter().any(|name| name == step.name())).count()
+    migration::STEPS.iter().filter(|step| !applied.iter().any(|name| name == step.name)).count()
 }
 
 /// Applies what is pending. A schema that is ahead is left alone: while an upgrade rolls on, replicas of the version before
 /// may still start, which steps allow for by only adding (see tests/suite/upgrade.rs).
 async fn apply(connection: &DatabaseConnection, most: usize) -> anyhow::Result<()> {
-    let applied: Vec<String> = Migrator::get_migration_models(connection).await?.into_iter().map(|model| model.version).collect();
-    let steps = pending(&applied).min(most.saturating_sub(applied.len()));
-    if steps == 0 {
-        return Ok(());
-    }
-    Migrator::up(connection, u32::try_from(steps).ok()).await.context("migration")
+    let applied = migration::applied(connection).await?;
+    migration::apply(connection, &applied, most.saturating_sub(applied.len())).await.context("migration")
 }
 
 /// How long one statement may take.
@@ -303,6 +299,12 @@ pub async fn select<T: FromQueryResult>(connection: &impl ConnectionTrait, text:
     Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
+/// The texts of the first column.
+pub async fn names(connection: &impl ConnectionTrait, text: &str, values: impl IntoIterator<Item = Value>) -> Outcome<HashSet<String>> {
+    let rows = connection.query_all_raw(sql(connection, text, values)).await?;
+    Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
+}
+
 /// Placeholders of a list, at least one.
 pub fn marks(count: usize) -> String {
     vec!["?"; count.max(1)].join(", ")
@@ -355,6 +357,16 @@ pub async fn only_here(work: &DatabaseTransaction, lock: i64) -> Result<bool, Db
     }
     let row = work.query_one_raw(sql(work, "select pg_try_advisory_xact_lock(?) as taken", [lock.into()])).await?;
     row.map_or(Ok(false), |row| row.try_get("", "taken"))
+}
+
+/// Has everybody else who holds this row wait until this transaction ends; who only refers to it goes on. SQLite's writers
+/// queue anyway.
+pub async fn hold_row(work: &impl ConnectionTrait, table: &'static str, id: Uuid) -> Result<(), DbErr> {
+    if work.get_database_backend() == DbBackend::Postgres {
+        let text = format!("select 1 as held from {table} where id = ? for no key update");
+        work.query_one_raw(sql(work, &text, [id.into()])).await?;
+    }
+    Ok(())
 }
 
 /// The clause that lets several workers take different rows; SQLite's single writer needs none.

@@ -3,6 +3,8 @@
 pub mod bucket;
 pub mod clock;
 pub mod database;
-pub mod files;
 pub mod jobs;
 pub mod metrics;
+pub mod tidy;
+
+pub use etalase_embedded_bucket::files;

@@ -1,7 +1,5 @@
 //! The bucket: always spoken to over S3, whether it is Garage, AWS or the embedded server.
 
-mod embedded;
-
 use std::{path::Path, time::Duration};
 
 use anyhow::Context;
@@ -17,10 +15,12 @@ use tokio_util::io::ReaderStream;
 
 use crate::{config::Config, fault::Fault, platform::metrics};
 
-pub use embedded::EmbeddedServer;
+pub use etalase_embedded_bucket::EmbeddedServer;
 
 /// Every request to the store ends within this time, so that a dead store fails instead of hanging.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// The same where it waits for a client of ours, perhaps a phone far from town; too slow ones are ended before.
+const LONGEST_PASS: Duration = Duration::from_mins(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
@@ -127,7 +127,7 @@ impl Bucket {
 
     /// Whether the bucket answers a listing of one key.
     pub async fn reachable(&self) -> Result<(), BucketError> {
-        metrics::bucket("list", self.s3.list_page(String::new(), None, None, None, Some(1)).err_into()).await?;
+        metrics::bucket("list", self.s3.list_page("probe/".to_owned(), None, None, None, Some(1)).err_into()).await?;
         Ok(())
     }
 
@@ -175,10 +175,10 @@ impl Bucket {
         &self,
         target: &str,
         headers: HeaderMap,
-        body: impl Stream<Item = Result<Bytes, E>> + Send + Sync + 'static,
+        body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     ) -> Result<(StatusCode, String), BucketError> {
-        let sent = self.http.put(format!("{}{target}", self.endpoint)).headers(headers).body(reqwest::Body::wrap_stream(body)).send().await;
-        let response = sent.map_err(unreachable)?;
+        let request = self.http.put(format!("{}{target}", self.endpoint)).headers(headers).timeout(LONGEST_PASS);
+        let response = request.body(reqwest::Body::wrap_stream(body)).send().await.map_err(unreachable)?;
         let status = response.status();
         Ok((status, response.text().await.map_err(unreachable)?))
     }

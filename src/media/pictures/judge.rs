@@ -2,11 +2,11 @@
 //! fingerprint by which a copy is recognised.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use etalase_scaling::resize;
 use image::{DynamicImage, GrayImage};
 use image_hasher::{HashAlg, HasherConfig};
-use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
+
+use crate::scaling::resize;
 
 /// Sharpness is measured at this width at most, as a visitor sees it, so that pixel counts don't matter.
 const SHARPNESS_WIDTH: u32 = 960;
@@ -14,7 +14,7 @@ const SHARPNESS_WIDTH: u32 = 960;
 const LEAST_SPREAD: f64 = 6.0;
 
 /// Measures of a photo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quality {
     /// Mean luma in percent of white.
     pub brightness_percent: i64,

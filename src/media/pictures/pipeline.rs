@@ -5,17 +5,16 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use etalase_scaling::resize;
 use image::{DynamicImage, RgbImage, metadata::Orientation};
-use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+use moxcms::{ColorProfile, Layout, TransformOptions};
 use serde::{Deserialize, Serialize};
-use webpx::{Unstoppable, YuvPlanesRef};
-use yuv::{YuvChromaSubsampling, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv420};
+use webpx::Unstoppable;
 
-use super::{
+use crate::{
+    Encoding, WIDTHS,
     decode::{Decoded, Refusal, decode},
     judge::{self, Look},
-    model::{Format, WIDTHS},
+    scaling::resize,
 };
 
 /// At this and the effort below, SSIM is that of quality 78 at full effort; see tests/load/images.
@@ -27,10 +26,10 @@ const JPEG_QUALITY: u8 = 80;
 /// One encoded size.
 #[derive(Serialize, Deserialize)]
 pub struct Encoded {
-    pub format: Format,
+    pub format: Encoding,
     pub width: u32,
     pub height: u32,
-    /// Travels beside the rest, see `isolation`.
+    /// Travels beside the rest, see the service's isolation.
     #[serde(skip)]
     pub bytes: Vec<u8>,
 }
@@ -110,12 +109,8 @@ fn scaled(width: u32, height: u32, to: u32) -> (u32, u32) {
     (to, u32::try_from(exact).unwrap_or(u32::MAX).max(1))
 }
 
-/// Converts in place; an unreadable profile or one for other than RGB is ignored, as browsers do.
-fn to_srgb(image: &mut DynamicImage, profile: &[u8]) {
-    let Ok(profile) = ColorProfile::new_from_slice(profile) else { return };
-    if profile.color_space != DataColorSpace::Rgb {
-        return;
-    }
+/// Converts in place; a profile that nothing can be made of is ignored, as browsers do.
+fn to_srgb(image: &mut DynamicImage, profile: &ColorProfile) {
     let srgb = ColorProfile::new_srgb();
     let layout = if image.color().has_alpha() { Layout::Rgba } else { Layout::Rgb };
     let Ok(transform) = profile.create_transform_8bit(layout, &srgb, layout, TransformOptions::default()) else { return };
@@ -133,34 +128,11 @@ fn webp(image: &DynamicImage) -> Result<Encoded, Refusal> {
     let config = webpx::EncoderConfig::new().quality(WEBP_QUALITY).method(WEBP_METHOD);
     let encoded = match image {
         DynamicImage::ImageRgba8(pixels) => webpx::Encoder::new_rgba(pixels, width, height).config(config).encode(Unstoppable),
-        DynamicImage::ImageRgb8(pixels) => {
-            let planes = planes(pixels)?;
-            let borrowed = YuvPlanesRef {
-                y: planes.y_plane.borrow(),
-                y_stride: planes.y_stride as usize,
-                u: planes.u_plane.borrow(),
-                u_stride: planes.u_stride as usize,
-                v: planes.v_plane.borrow(),
-                v_stride: planes.v_stride as usize,
-                a: None,
-                a_stride: 0,
-                width,
-                height,
-            };
-            webpx::Encoder::new_yuv(borrowed).config(config).encode(Unstoppable)
-        }
+        DynamicImage::ImageRgb8(pixels) => webpx::Encoder::new_rgb(pixels, width, height).config(config).encode(Unstoppable),
         _ => return Err(Refusal::Damaged),
     };
     let bytes = encoded.map_err(|_| Refusal::Damaged)?;
-    Ok(Encoded { format: Format::Webp, width, height, bytes })
-}
-
-/// The planes of a lossy WebP: BT.601, limited range, 4:2:0 (RFC 9649, section 2.5; RFC 6386, section 9.2).
-fn planes(pixels: &RgbImage) -> Result<YuvPlanarImageMut<'static, u8>, Refusal> {
-    let mut planes = YuvPlanarImageMut::alloc(pixels.width(), pixels.height(), YuvChromaSubsampling::Yuv420);
-    let (range, matrix, mode) = (YuvRange::Limited, YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
-    rgb_to_yuv420(&mut planes, pixels, pixels.width() * 3, range, matrix, mode).map_err(|_| Refusal::Damaged)?;
-    Ok(planes)
+    Ok(Encoded { format: Encoding::Webp, width, height, bytes })
 }
 
 fn jpeg(image: &DynamicImage) -> Result<Encoded, Refusal> {
@@ -173,7 +145,7 @@ fn jpeg(image: &DynamicImage) -> Result<Encoded, Refusal> {
     // 1 % but are misread by zune-jpeg 0.5.15, which some clients decode with.
     let side = |side: u32| u16::try_from(side).map_err(|_| Refusal::TooManyPixels);
     encoder.encode(&flat, side(width)?, side(height)?, jpeg_encoder::ColorType::Rgb).map_err(|_| Refusal::Damaged)?;
-    Ok(Encoded { format: Format::Jpeg, width, height, bytes })
+    Ok(Encoded { format: Encoding::Jpeg, width, height, bytes })
 }
 
 /// JPEG has no transparency: what is see-through becomes white.

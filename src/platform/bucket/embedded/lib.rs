@@ -5,6 +5,8 @@
 //! cut an object is whole or absent, and its metadata can't part from it. Left-over temporary files are
 //! removed at the next start.
 
+pub mod files;
+
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -33,7 +35,7 @@ use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::io::ReaderStream;
 
-use crate::platform::files::{create_durable, persist};
+use crate::files::{create_durable, persist};
 
 const SUFFIX: &str = ".object";
 
