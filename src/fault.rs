@@ -48,8 +48,10 @@ kinds! {
     BAD_CODE 401 "bad_code" "Kode salah atau sudah dipakai" "The code is wrong or was used already";
     FORBIDDEN 403 "forbidden" "Tidak diizinkan" "Not allowed";
     SECOND_FACTOR 403 "second_factor_required" "Aktifkan faktor kedua dahulu" "Set up a second factor first";
+    CONFIRMATION_REQUIRED 403 "confirmation_required" "Buktikan dahulu bahwa ini Anda" "Prove first that it is you";
     NOT_FOUND 404 "not_found" "Tidak ditemukan" "Not found";
     METHOD_NOT_ALLOWED 405 "method_not_allowed" "Metode tidak didukung" "Method not allowed";
+    TOO_SLOW 408 "too_slow" "Isi permintaan tidak sampai pada waktunya" "The body did not arrive in time";
     INVALID_TRANSITION 409 "invalid_transition" "Langkah tidak sah dari keadaan ini" "Not possible from this state";
     CONFLICT 409 "conflict" "Bentrok dengan data yang ada" "Conflicts with what exists";
     IDEMPOTENCY_RUNNING 409 "idempotency_key_in_use" "Permintaan yang sama masih berjalan" "The same request is still running";
@@ -155,6 +157,13 @@ impl Fault {
         self
     }
 
+    /// Names a field or parameter that the fault is about.
+    #[must_use]
+    pub fn at(mut self, field: FieldFault) -> Self {
+        self.0.fields.push(field);
+        self
+    }
+
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Value) -> Self {
         self.0.members.push((name, value));
@@ -177,9 +186,15 @@ impl Fault {
 /// Rules that the database holds by name, and how a person is told that one was broken.
 const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
     (&["users_email", "users.email"], "email_taken", "Surel ini sudah terdaftar.", "This e-mail is already registered."),
-    (&["smes_handle", "smes.handle"], "handle_taken", "Handle ini sudah dipakai.", "This handle is taken."),
+    (&["smes_handle", "smes.handle", "sme_handle_remembered"], "handle_taken", "Handle ini sudah dipakai.", "This handle is taken."),
     (&["products_handle", "products.handle"], "handle_taken", "Handle ini sudah dipakai produk lain.", "Another product has this handle."),
     (&["product_variants_sku", "product_variants.sku"], "sku_taken", "SKU ini sudah dipakai.", "This SKU is taken."),
+    (
+        &["product_variants_options_read", "product_variants.options_read"],
+        "options_taken",
+        "Varian lain sudah punya pilihan ini.",
+        "Another variant has these options.",
+    ),
     (&["product_variants_gtin", "product_variants.gtin"], "gtin_taken", "GTIN ini sudah dipakai.", "This GTIN is taken."),
     (&["exhibitions_slug_key", "exhibitions.slug"], "slug_taken", "Slug ini sudah dipakai.", "This slug is taken."),
     (
@@ -188,6 +203,7 @@ const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
         "Harga grosir harus lebih rendah dari harga satuan; ubah dahulu.",
         "Wholesale prices have to be lower than the price of one; change them first.",
     ),
+    (&["agency_keeps_a_head"], "last_head", "Dinas harus punya sedikitnya satu kepala.", "An agency keeps at least one head."),
     (&["sme_keeps_an_owner"], "last_owner", "IKM harus punya sedikitnya satu pemilik.", "An SME keeps at least one owner."),
     (&["material_shares_over_100"], "material_shares_over_100", "Jumlah porsi bahan melebihi 100 %.", "Material shares add up to more than 100 %."),
     (&["media_assets_once", "media_assets.sha256"], "already_uploaded", "Foto ini baru saja diunggah.", "This photo was uploaded just now."),
@@ -276,6 +292,10 @@ impl From<DbErr> for Fault {
                 return Self::conflict(code, say(*id, *en));
             }
         }
+        if let Some(fault) = broken_rule(&error) {
+            tracing::warn!(%error, "a rule of the database that nothing had asked about before");
+            return fault;
+        }
         match error {
             DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Self::unavailable(error),
             DbErr::Query(RuntimeErr::SqlxError(ref cause)) | DbErr::Exec(RuntimeErr::SqlxError(ref cause)) if is_outage(cause) => {
@@ -283,6 +303,27 @@ impl From<DbErr> for Fault {
             }
             other => Self::internal(other),
         }
+    }
+}
+
+/// The fault of a rule that the list above does not name: still the client's to mend, never a fault on our side. By SQLSTATE on
+/// PostgreSQL, by extended result code on SQLite.
+fn broken_rule(error: &DbErr) -> Option<Fault> {
+    let (DbErr::Query(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause))) = error else { return None };
+    let code = cause.as_database_error()?.code()?;
+    match &*code {
+        // Foreign key: something is named that is not there, or is still used.
+        "23503" | "787" => Some(Fault::conflict(
+            "unknown_reference",
+            say("Menunjuk ke sesuatu yang tidak ada atau masih dipakai.", "Names something that is not there, or is still used."),
+        )),
+        // Unique.
+        "23505" | "2067" | "1555" => Some(Fault::conflict("already_there", say("Sudah ada.", "It is there already."))),
+        // A check, a number out of range, a text that can't be stored.
+        "23514" | "22003" | "22001" | "22021" | "22P05" | "22008" | "275" => {
+            Some(Fault::new(&INVALID).detail(say("Sebuah nilai di luar batasnya.", "A value is outside its bounds.")))
+        }
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@
 //! - [`clients`] are programs of others: their keys, and what they may; [`webhooks`] tell them what happened.
 //! - [`documents`] are an SME's legal papers, which exhibitions ask for.
 //! - [`backup`] carries everything to safety and back.
+//! - [`quotas`] says how much one may have.
 //! - [`audit`] remembers who changed what, [`demo`] tells the story of 2017, [`reference`] holds codes.
 //! - [`http`] is what all operations share, [`platform`] the outside: database, bucket, jobs, clock.
 //! - [`fault`], [`values`] and [`transitions`] are the words that everything is written in.
@@ -33,6 +34,7 @@ pub mod media;
 pub mod mentoring;
 pub mod operations;
 pub mod platform;
+pub mod quotas;
 pub mod reference;
 pub mod routes;
 pub mod sme;

@@ -11,7 +11,9 @@ use etalase::{
     app::App,
     backup,
     config::{Config, LogFormat},
-    demo, identity,
+    demo,
+    http::patience::Patient,
+    identity,
     media::{fsck, isolation},
     platform::{database::Database, jobs, metrics},
     reference, routes, storefront,
@@ -155,6 +157,16 @@ enum User {
         #[arg(long)]
         email: String,
     },
+    /// Keep a person out: ends their sessions, and keys, invitations and webhooks that they made.
+    Suspend {
+        #[arg(long)]
+        email: String,
+    },
+    /// Let a suspended person sign in again.
+    Reinstate {
+        #[arg(long)]
+        email: String,
+    },
     /// Remove the second factor of a person who lost phone and recovery codes.
     ResetSecondFactor {
         #[arg(long)]
@@ -193,6 +205,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&routes::document())?);
         return Ok(());
     }
+    // Whatever the umask of who starts it: files of the database, the bucket and backups are for their owner alone.
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     let config = cli.settings.load()?;
     log(config.log_format);
     match cli.command.unwrap_or(Command::Serve) {
@@ -251,7 +265,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         println!("Demo account:      {} / {}", account.email, account.password.as_deref().unwrap_or("(password of the first start)"));
     }
     println!("Ready. Stop with Ctrl-C.");
-    let server = Server::new_with_acceptor(acceptor).idle_timeout(IDLE);
+    let server = Server::new_with_acceptor(Patient::new(acceptor)).idle_timeout(IDLE);
     server.run_with_graceful_shutdown(routes::routes(&app), stop_signal(), Some(DRAIN)).await.context("serving")?;
     background.stop(DRAIN).await;
     tracing::info!("stopped");
@@ -315,6 +329,16 @@ async fn user(config: Config, what: User) -> anyhow::Result<()> {
         User::ResetPassword { email } => {
             let password = identity::service::reset_password(&app, &email).await?;
             (email, password)
+        }
+        User::Suspend { email } => {
+            identity::service::set_suspended(&app, &email, true).await?;
+            println!("{email} is signed out everywhere and can't sign in; keys, invitations and webhooks that they made have ended.");
+            return Ok(());
+        }
+        User::Reinstate { email } => {
+            identity::service::set_suspended(&app, &email, false).await?;
+            println!("{email} can sign in again.");
+            return Ok(());
         }
         User::ResetSecondFactor { email } => {
             identity::service::reset_second_factor(&app, &email).await?;

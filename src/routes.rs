@@ -2,7 +2,7 @@
 
 use poem::{
     Endpoint, EndpointExt, IntoEndpoint, Route, get, handler,
-    middleware::{AddData, Compression, RequestId},
+    middleware::{AddData, RequestId},
     put,
     web::{Data, Json},
 };
@@ -20,6 +20,7 @@ use crate::{
         results::api::ResultsApi, review::api::ReviewApi, selection::api::SelectionApi,
     },
     http::{
+        compression::Compression,
         document::{self, Operations},
         outermost::Outermost,
         problem::Problem,
@@ -85,7 +86,7 @@ pub fn routes(app: &App) -> impl Endpoint + 'static {
         route = route.at(format!("/{}/uploads/:upload_id", app.config.bucket_name), put(pass_upload));
     }
     route
-        .with(Compression::new())
+        .with(Compression)
         .with(AddData::new(Document(document.into())))
         .with(outermost)
         .with(AddData::new(app.clone()))

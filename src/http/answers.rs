@@ -7,19 +7,17 @@ use bytes::Bytes;
 use moka::future::Cache;
 use poem::{
     Request, Response,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode},
 };
 use poem_openapi::OperationId;
 
-use super::locale::language_of;
+use super::{compression::Coding, locale::language_of};
 use crate::{app::App, fault::Fault, platform::metrics};
 
 /// About 64 MiB.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// Halal certificates end with their day, whatever the catalogue version says.
 const LONGEST: std::time::Duration = std::time::Duration::from_mins(5);
-/// A list of encodings that is longer than any browser's is not worth keeping an answer for.
-const LONGEST_ENCODINGS: usize = 100;
 
 /// Put into a response that everybody may be given, until something public changes.
 #[derive(Clone, Copy)]
@@ -56,12 +54,9 @@ pub fn key(app: &App, request: &Request) -> Option<String> {
     if request.method() != Method::GET || !is_public_data(path) {
         return None;
     }
-    // All lines of it, as the choice of an encoding looks at all.
-    let encodings: Vec<&[u8]> = request.headers().get_all(header::ACCEPT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
-    let encodings = encodings.join(&b',');
     let address = request.uri().path_and_query().map_or(path, |address| address.as_str());
-    let key = || format!("{} {} {address} {}", app.catalogue_version(), language_of(request).tag(), String::from_utf8_lossy(&encodings));
-    (encodings.len() <= LONGEST_ENCODINGS).then(key)
+    let coding = Coding::asked_for(request.headers()).name();
+    Some(format!("{} {} {coding} {address}", app.catalogue_version(), language_of(request).tag()))
 }
 
 /// The answer that is kept, if one is.

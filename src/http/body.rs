@@ -10,8 +10,13 @@ use poem_openapi::{
     types::Type,
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::fault::{Fault, INVALID, MALFORMED, Outcome, TOO_LARGE, UNSUPPORTED_MEDIA, field, say};
+use super::shape::Shape;
+use crate::{
+    fault::{Fault, INVALID, MALFORMED, Outcome, TOO_LARGE, UNSUPPORTED_MEDIA, field, say},
+    values::input::Refused,
+};
 
 /// JSON bodies are at most this long; photos have their own limit.
 pub const MOST_BYTES: usize = 1024 * 1024;
@@ -22,16 +27,15 @@ pub struct Body<T> {
     shape: PhantomData<fn() -> T>,
 }
 
-impl<T: DeserializeOwned> Body<T> {
-    /// The body as `T`, or a fault that points to what is wrong.
+impl<T: DeserializeOwned + Type + 'static> Body<T> {
+    /// The body as `T`, its texts cleaned and all of it within the bounds of the document, or a fault that points to what is wrong.
     pub fn read(&self) -> Outcome<T> {
-        let mut json = serde_json::Deserializer::from_slice(&self.bytes);
-        let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let (path, error) = (error.path().clone(), error.into_inner());
-            if error.is_data() { wrong_shape(&path, &error) } else { malformed(&error) }
-        })?;
-        json.end().map_err(|error| malformed(&error))?;
-        Ok(parsed)
+        let mut value: Value = serde_json::from_slice(&self.bytes).map_err(|error| malformed(&error))?;
+        let faults = Shape::of::<T>().admit(&mut value);
+        if !faults.is_empty() {
+            return Err(Fault::invalid(faults));
+        }
+        serde_path_to_error::deserialize(value).map_err(|error| wrong_shape(&error.path().clone(), &error.into_inner()))
     }
 
     /// The bytes as sent, for the fingerprint of an idempotent request.
@@ -49,6 +53,10 @@ fn malformed(error: &serde_json::Error) -> Fault {
 fn wrong_shape(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Fault {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default().to_owned();
+    let pointer: String = path.iter().map(segment).collect();
+    if let Some(refused) = Refused::from_message(&text, &pointer) {
+        return Fault::invalid(vec![refused]);
+    }
     let (code, id) = if text.starts_with("unknown field") {
         ("unknown_field", "Isian tidak dikenal")
     } else if text.starts_with("missing field") {
@@ -56,7 +64,7 @@ fn wrong_shape(path: &serde_path_to_error::Path, error: &serde_json::Error) -> F
     } else {
         ("wrong_type", "Jenis isi tidak sesuai")
     };
-    let mut pointer: String = path.iter().map(segment).collect();
+    let mut pointer = pointer;
     if code == "required"
         && let Some(name) = text.split('`').nth(1)
     {
@@ -94,8 +102,9 @@ impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        let essence = request.content_type().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if !matches!(essence, "application/json" | "application/merge-patch+json") {
+        // Media types are the same in any case (RFC 9110, 8.3.1).
+        let essence = request.content_type().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if !matches!(essence.as_str(), "application/json" | "application/merge-patch+json") {
             return Err(Fault::new(&UNSUPPORTED_MEDIA).detail(say("Kirim application/json.", "Send application/json.")).into());
         }
         let bytes = body.take()?.into_bytes_limit(MOST_BYTES).await.map_err(|error| match error {

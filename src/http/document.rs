@@ -4,16 +4,18 @@
 //! body), so it is derived here rather than repeated on each operation. The same document tells which
 //! query parameters exist: whatever it does not name is refused.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use poem::Request;
 use poem_openapi::{registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use super::outermost::unknown_parameter;
+use super::shape::{LARGEST_WHOLE, LONGEST_LIST, LONGEST_TEXT};
 use crate::{
     clients::gate,
-    fault::{KINDS, Outcome},
+    fault::{Fault, INVALID_PARAMETER, KINDS, Outcome, Say, field, say},
+    values::text::{Unclean, is_forbidden},
 };
 
 /// The document as served and exported; `P` is the shape of problems.
@@ -28,6 +30,7 @@ pub fn complete<P: Type>(spec: &str) -> Value {
     for (name, schema) in registry.schemas {
         document["components"]["schemas"][name] = serde_json::to_value(&schema).unwrap_or_default();
     }
+    state_bounds(&mut document);
     mark_nullable(&mut document);
     document["components"]["responses"] = problem_responses();
     document["components"]["parameters"] = shared_parameters();
@@ -43,6 +46,76 @@ pub fn complete<P: Type>(spec: &str) -> Value {
 
 /// Parts of the paths of POST operations that change what several people prepare together, and so take If-Match.
 const CONTESTED: &[&str] = &["/plan/swap", "/plan/suggest", "/plan/publish", "/decisions/release", "/selection-runs/{run_id}/apply"];
+
+/// What a request may hold is bounded: where no type or attribute says how narrowly, by what `shape` enforces for all.
+fn state_bounds(document: &mut Value) {
+    let mut waiting = Vec::new();
+    for operation in
+        document["paths"].as_object().into_iter().flat_map(Map::values).flat_map(|item| item.as_object().into_iter().flat_map(Map::values))
+    {
+        collect_references(&operation["requestBody"], &mut waiting);
+    }
+    let mut reached = BTreeSet::new();
+    while let Some(name) = waiting.pop() {
+        if reached.insert(name.clone()) {
+            bound(&mut document["components"]["schemas"][&name]);
+            collect_references(&document["components"]["schemas"][&name], &mut waiting);
+        }
+    }
+    for item in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+                let is_cursor = parameter["name"] == "cursor";
+                bound_parameter(&mut parameter["schema"], if is_cursor { LONGEST_CURSOR } else { LONGEST_WORD });
+            }
+        }
+    }
+}
+
+fn collect_references(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            if let Some(name) = members.get("$ref").and_then(Value::as_str).and_then(|reference| reference.rsplit('/').next()) {
+                into.push(name.to_owned());
+            }
+            members.values().for_each(|member| collect_references(member, into));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, into)),
+        _ => {}
+    }
+}
+
+/// States the bounds of a schema and of what is written into it.
+fn bound(schema: &mut Value) {
+    let is_text = schema["type"] == "string" && schema.get("enum").is_none() && schema.get("format").is_none();
+    let whole = LARGEST_WHOLE as i64;
+    let stated: &[(&str, Value)] = match schema["type"].as_str() {
+        Some("string") if is_text => &[("maxLength", LONGEST_TEXT.into())],
+        Some("array") => &[("maxItems", LONGEST_LIST.into())],
+        Some("integer" | "number") => &[("minimum", (-whole).into()), ("maximum", whole.into())],
+        Some("object") if schema.get("additionalProperties").is_some() => &[("maxProperties", LONGEST_LIST.into())],
+        _ => &[],
+    };
+    for (name, value) in stated {
+        if schema.get(*name).is_none() {
+            schema[*name] = value.clone();
+        }
+    }
+    for name in ["items", "additionalProperties"] {
+        if schema.get(name).is_some_and(Value::is_object) {
+            bound(&mut schema[name]);
+        }
+    }
+    schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut).for_each(bound);
+}
+
+fn bound_parameter(schema: &mut Value, longest: usize) {
+    let text = if schema["type"] == "array" { &mut schema["items"] } else { schema };
+    if text["type"] == "string" && text.get("enum").is_none() && text.get("format").is_none() && text.get("maxLength").is_none() {
+        // A list in one parameter says by its pattern what it is made of.
+        text["maxLength"] = if text.get("pattern").is_some() { LONGEST_PARAMETER } else { longest }.into();
+    }
+}
 
 /// What may be absent may be null, both ways; and a reference keeps what is said of it beside it.
 fn mark_nullable(document: &mut Value) {
@@ -69,7 +142,7 @@ fn mark_nullable(document: &mut Value) {
 fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     let has_body = operation.get("requestBody").is_some();
     let has_token = operation.get("security").is_some();
-    let mut statuses = vec![400, 500, 503];
+    let mut statuses = vec![400, 408, 500, 503];
     if has_token || path.starts_with("/v1/auth/") {
         statuses.push(401);
     }
@@ -86,7 +159,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     if has_body {
         statuses.extend([413, 415, 422]);
     }
-    if path.starts_with("/v1/auth/") || path.starts_with("/v1/me/second-factor/") {
+    if path.starts_with("/v1/auth/") || path.starts_with("/v1/me/second-factor/") || path == "/v1/me/confirm" {
         statuses.push(429);
     }
     if path == "/v1/auth/register" {
@@ -172,15 +245,46 @@ fn shared_parameters() -> Value {
 #[derive(Default)]
 pub struct Operations {
     /// Those whose path is always the same, by method and path: nearly all requests of the public.
-    fixed: HashMap<String, HashMap<String, Vec<String>>>,
+    fixed: HashMap<String, HashMap<String, Vec<Parameter>>>,
     others: Vec<Operation>,
 }
 
 struct Operation {
     method: String,
     segments: Vec<String>,
-    parameters: Vec<String>,
+    parameters: Vec<Parameter>,
 }
+
+/// A query parameter as the document states it.
+struct Parameter {
+    name: String,
+    /// Whether it may be given several times.
+    is_list: bool,
+    longest: usize,
+}
+
+impl Parameter {
+    fn of(parameter: &Value) -> Option<Self> {
+        let schema = &parameter["schema"];
+        let longest = schema["maxLength"].as_u64().or_else(|| schema["items"]["maxLength"].as_u64());
+        Some(Self {
+            name: parameter["name"].as_str()?.to_owned(),
+            is_list: schema["type"] == "array",
+            longest: longest.and_then(|longest| usize::try_from(longest).ok()).unwrap_or(LONGEST_PARAMETER),
+        })
+    }
+
+    fn refuse(&self, code: &'static str, why: Say) -> Fault {
+        Fault::new(&INVALID_PARAMETER).detail(why.clone()).at(field(&*self.name, code, why))
+    }
+}
+
+/// A query parameter that the document bounds no more narrowly: as long as a list of a hundred ids.
+const LONGEST_PARAMETER: usize = 4_000;
+/// What somebody types: a whole address line stays within what servers and proxies take.
+const LONGEST_WORD: usize = 200;
+/// A signed position in a list.
+const LONGEST_CURSOR: usize = 1_000;
 
 impl Operations {
     pub fn of(document: &Value) -> Self {
@@ -188,8 +292,8 @@ impl Operations {
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 let parameters = operation["parameters"].as_array().into_iter().flatten();
-                let names = parameters.filter(|parameter| parameter["in"] == "query").filter_map(|parameter| parameter["name"].as_str());
-                let (method, parameters) = (method.to_ascii_uppercase(), names.map(str::to_owned).collect());
+                let parameters = parameters.filter(|parameter| parameter["in"] == "query").filter_map(Parameter::of);
+                let (method, parameters) = (method.to_ascii_uppercase(), parameters.collect());
                 if path.contains('{') {
                     let segments = path.split('/').map(str::to_owned).collect();
                     operations.others.push(Operation { method, segments, parameters });
@@ -201,21 +305,37 @@ impl Operations {
         operations
     }
 
-    /// Refuses a query parameter that the operation does not know: a typo must not widen a result.
+    /// Refuses a query parameter that the operation does not know, since a typo must not widen a result; one that is given twice
+    /// where one is meant; and one that is too long or holds what no text may hold.
     pub fn check_query(&self, request: &Request) -> Outcome<()> {
+        if has_forbidden(request.uri().path()) {
+            return Err(Fault::not_found());
+        }
         let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return Ok(()) };
         let Some(known) = self.parameters(request.method().as_str(), request.uri().path()) else { return Ok(()) };
-        for pair in query.split('&') {
-            let name = pair.split('=').next().unwrap_or_default();
-            if !known.iter().any(|known| known == name) {
-                return Err(unknown_parameter(name, known));
+        let mut seen: Vec<&str> = Vec::new();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let Some(parameter) = known.iter().find(|parameter| parameter.name == name) else {
+                let known: Vec<&str> = known.iter().map(|parameter| parameter.name.as_str()).collect();
+                return Err(unknown_parameter(&name, &known));
+            };
+            if !parameter.is_list && seen.contains(&parameter.name.as_str()) {
+                return Err(parameter.refuse("given_twice", say("Hanya boleh satu kali.", "May be given only once.")));
+            }
+            seen.push(&parameter.name);
+            if value.chars().count() > parameter.longest {
+                let most = parameter.longest;
+                return Err(parameter.refuse("too_long", say(format!("Paling banyak {most} karakter."), format!("At most {most} characters."))));
+            }
+            if let Some(c) = value.chars().find(|c| is_forbidden(*c) && !c.is_whitespace()) {
+                return Err(parameter.refuse("bad_character", Unclean::Control(c).message()));
             }
         }
         Ok(())
     }
 
     /// The parameters of the operation that answers there, if one does.
-    fn parameters(&self, method: &str, path: &str) -> Option<&[String]> {
+    fn parameters(&self, method: &str, path: &str) -> Option<&[Parameter]> {
         if let Some(parameters) = self.fixed.get(method).and_then(|paths| paths.get(path)) {
             return Some(parameters);
         }
@@ -223,6 +343,11 @@ impl Operations {
         let found = self.others.iter().find(|operation| operation.method == method && operation.matches(&segments));
         found.map(|operation| operation.parameters.as_slice())
     }
+}
+
+/// Whether a path, once decoded, holds a character that nothing here can be called by.
+fn has_forbidden(path: &str) -> bool {
+    path.contains('%') && percent_encoding::percent_decode_str(path).decode_utf8().is_ok_and(|path| path.chars().any(is_forbidden))
 }
 
 impl Operation {

@@ -3,12 +3,15 @@
 pub mod actor;
 pub mod answers;
 pub mod body;
+pub mod compression;
 pub mod cursor;
 pub mod document;
 pub mod locale;
 pub mod outermost;
+pub mod patience;
 pub mod problem;
 pub mod reply;
+pub mod shape;
 pub mod work;
 
 pub use actor::{Caller, Member};

@@ -22,6 +22,7 @@ use tracing::{Instrument, info_span};
 
 use super::{
     answers,
+    body::MOST_BYTES,
     document::Operations,
     locale::language_of,
     problem::{Place, respond},
@@ -30,13 +31,16 @@ use crate::{
     app::App,
     clients::gate,
     fault::{
-        Fault, INVALID_PARAMETER, MALFORMED, METHOD_NOT_ALLOWED, TOO_LARGE, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_PARAMETER, UNSUPPORTED_MEDIA, say,
+        Fault, INVALID_PARAMETER, MALFORMED, METHOD_NOT_ALLOWED, Outcome, TOO_LARGE, TOO_SLOW, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_PARAMETER,
+        UNSUPPORTED_MEDIA, field, say,
     },
     platform::metrics,
 };
 
 /// A request that takes longer is given up; what it began is rolled back.
 pub const LONGEST: Duration = Duration::from_secs(30);
+/// A body of at most a mebibyte that takes longer to arrive is given up.
+const LONGEST_BODY: Duration = Duration::from_secs(20);
 /// The same for one that brings a photo, perhaps from a phone far from town.
 const LONGEST_UPLOAD: Duration = Duration::from_mins(10);
 
@@ -90,7 +94,10 @@ impl<E: Endpoint> OutermostEndpoint<E> {
     async fn answer(&self, mut request: Request, request_id: &str) -> Response {
         let (path, language) = (request.uri().path().to_owned(), language_of(&request));
         let place = Place { path: &path, request_id, language };
-        let known = request.header(header::IF_NONE_MATCH).filter(|_| request.method() == Method::GET).map(str::to_owned);
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        // Several lines of one field are one list (RFC 9110, 5.3).
+        let known: Vec<&str> = request.headers().get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok()).collect();
+        let known = (is_read && !known.is_empty()).then(|| known.join(","));
         let (pass, admitted) = gate::admit(&mut request).await;
         let result = match admitted {
             Ok(()) => self.kept_or_made(request).await,
@@ -131,7 +138,11 @@ impl<E: Endpoint> OutermostEndpoint<E> {
         }
     }
 
-    async fn checked(&self, request: Request) -> Result<Response> {
+    async fn checked(&self, mut request: Request) -> Result<Response> {
+        // Received before it takes a place: waiting for a slow sender is no work.
+        if !brings_photo(&request) {
+            receive(&mut request).await?;
+        }
         // Probes are answered however busy it is.
         let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
         let _place = if is_probe { None } else { Some(self.places.try_acquire().map_err(|_| busy())?) };
@@ -154,13 +165,30 @@ fn busy() -> Fault {
 }
 
 fn brings_photo(request: &Request) -> bool {
-    request.content_type().is_some_and(|kind| kind.starts_with("multipart/") || kind.starts_with("image/"))
+    let kind = request.content_type().unwrap_or_default().to_ascii_lowercase();
+    kind.starts_with("multipart/") || kind.starts_with("image/")
+}
+
+/// Reads the whole body, which is small for all but photos, into memory; what does not arrive in time is given up.
+async fn receive(request: &mut Request) -> Outcome<()> {
+    let has_body = request.headers().contains_key(header::CONTENT_LENGTH) || request.headers().contains_key(header::TRANSFER_ENCODING);
+    if !has_body {
+        return Ok(());
+    }
+    let body = timeout(LONGEST_BODY, request.take_body().into_bytes_limit(MOST_BYTES)).await.map_err(|_| Fault::new(&TOO_SLOW))?;
+    let body = body.map_err(|error| match error {
+        ReadBodyError::PayloadTooLarge => Fault::new(&TOO_LARGE).detail(say("Isi paling besar 1 MiB.", "Bodies are at most 1 MiB.")),
+        other => Fault::new(&MALFORMED).caused_by(anyhow::Error::msg(other.to_string())),
+    })?;
+    request.set_body(body);
+    Ok(())
 }
 
 /// Whether a client that sent this If-None-Match has the response already (RFC 9110, 13.1.2).
 fn names_etag(known: &str, response: &Response) -> bool {
     let etag = response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
-    response.status() == StatusCode::OK && etag.is_some_and(|etag| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag))
+    let names = |etag: &str| known.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
+    response.status() == StatusCode::OK && etag.is_some_and(names)
 }
 
 /// Every error of the framework in our words.
@@ -177,7 +205,8 @@ fn to_fault(error: poem::Error) -> Fault {
     }
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
         return Fault::new(&INVALID_PARAMETER)
-            .detail(say(format!("Parameter `{}` tidak sah.", error.name), format!("Parameter `{}` is not valid.", error.name)));
+            .detail(say(format!("Parameter `{}` tidak sah.", error.name), format!("Parameter `{}` is not valid.", error.name)))
+            .at(field(error.name, "invalid", say("Nilai ini tidak sah.", "This value is not valid.")));
     }
     if error.is::<ContentTypeError>() {
         return Fault::new(&UNSUPPORTED_MEDIA);
@@ -201,10 +230,12 @@ fn to_fault(error: poem::Error) -> Fault {
 }
 
 /// The fault of a query parameter that the operation does not know, with those it does.
-pub fn unknown_parameter(name: &str, known: &[String]) -> Fault {
+pub fn unknown_parameter(name: &str, known: &[&str]) -> Fault {
     let list = known.join(", ");
-    Fault::new(&UNKNOWN_PARAMETER).detail(say(
-        format!("Parameter `{name}` tidak dikenal. Yang dikenal: {list}."),
-        format!("Parameter `{name}` is not known. Known ones: {list}."),
-    ))
+    Fault::new(&UNKNOWN_PARAMETER)
+        .detail(say(
+            format!("Parameter `{name}` tidak dikenal. Yang dikenal: {list}."),
+            format!("Parameter `{name}` is not known. Known ones: {list}."),
+        ))
+        .at(field(name, "unknown", say("Tidak dikenal.", "Not known.")))
 }

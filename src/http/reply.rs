@@ -134,14 +134,17 @@ impl<T: Type, const S: u16> ApiResponse for Reply<T, S> {
 /// What kind of file an operation answers with.
 pub trait FileKind: Send + Sync + 'static {
     const CONTENT_TYPE: &'static str;
+    /// The same as it is sent, with what a reader has to know besides.
+    const SENT_AS: &'static str;
     fn schema() -> MetaSchemaRef;
 }
 
 macro_rules! file_kinds {
-    ($($(#[$doc:meta])* $name:ident $content_type:literal $shape:ty;)*) => {
+    ($($(#[$doc:meta])* $name:ident $content_type:literal $($parameter:literal)? $shape:ty;)*) => {
         $($(#[$doc])* pub struct $name;
         impl FileKind for $name {
             const CONTENT_TYPE: &'static str = $content_type;
+            const SENT_AS: &'static str = concat!($content_type, $($parameter)?);
             fn schema() -> MetaSchemaRef {
                 <$shape>::schema_ref()
             }
@@ -152,7 +155,8 @@ macro_rules! file_kinds {
 file_kinds! {
     /// A picture.
     Svg "image/svg+xml" String;
-    Csv "text/csv" String;
+    /// A spreadsheet has to be told that it is UTF-8.
+    Csv "text/csv" "; charset=utf-8" String;
     Xlsx "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" Binary<Vec<u8>>;
     /// RFC 5545.
     Calendar "text/calendar" String;
@@ -192,7 +196,7 @@ impl<K: FileKind> IntoResponse for File<K> {
     fn into_response(self) -> Response {
         // Opened by itself it may run nothing.
         let policy = "default-src 'none'; style-src 'unsafe-inline'";
-        let mut response = Response::builder().content_type(K::CONTENT_TYPE).header(header::CONTENT_SECURITY_POLICY, policy);
+        let mut response = Response::builder().content_type(K::SENT_AS).header(header::CONTENT_SECURITY_POLICY, policy);
         if let Some(name) = self.name {
             response = response.header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
         }

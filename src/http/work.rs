@@ -9,20 +9,22 @@ use poem::{
     http::{StatusCode, header},
     middleware::ReqId,
 };
+use poem_openapi::types::ToJSON;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
+    compression::plain_etag,
     outermost::LONGEST,
     reply::{NoContent, Reply},
 };
 use crate::{
     app::App,
     audit,
-    fault::{Fault, IDEMPOTENCY_MISMATCH, IDEMPOTENCY_RUNNING, IF_MATCH_REQUIRED, INVALID_PARAMETER, Outcome, STALE, say},
-    identity::policy::Permit,
+    fault::{CONFIRMATION_REQUIRED, Fault, IDEMPOTENCY_MISMATCH, IDEMPOTENCY_RUNNING, IF_MATCH_REQUIRED, INVALID_PARAMETER, Outcome, STALE, say},
+    identity::{Actor, policy::Permit, service::FRESH},
     platform::{
         clock::now,
         database::sql,
@@ -47,13 +49,18 @@ pub struct Write {
 impl<'a> FromRequest<'a> for Write {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        // Several lines of one field are one list (RFC 9110, 5.3).
+        let lines = |name: &str| {
+            let lines: Vec<&str> = request.headers().get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+            (!lines.is_empty()).then(|| lines.join(", "))
+        };
         let app = App::of(request)?;
         Ok(Self {
             app: app.clone(),
             request_id: request.data::<ReqId>().map(ToString::to_string).unwrap_or_default(),
             route: format!("{} {}", request.method(), request.uri().path()),
             key: text("Idempotency-Key"),
-            if_match: text("If-Match"),
+            if_match: lines("If-Match"),
         })
     }
 }
@@ -63,16 +70,27 @@ impl Write {
         &self.request_id
     }
 
-    /// Begins the work of `principal` on a body. A repeated idempotent request is answered at once, as an
-    /// early answer in place of the error.
-    pub async fn begin(&self, principal: Uuid, body: &[u8]) -> poem::Result<Work> {
+    /// Begins the work of `actor` on a body. A repeated idempotent request is answered at once, as an
+    /// early answer in place of the error, if the actor still has every role that it had the first time.
+    pub async fn begin(&self, actor: &Actor, body: &[u8]) -> poem::Result<Work> {
         let ticket = match &self.key {
-            Some(key) => Some(self.take_key(principal, key, body).await?),
+            Some(key) => Some(self.take_key(actor, key, body).await?),
             None => None,
         };
         let mut work = Work::begin(&self.app, &self.request_id).await?;
         work.ticket = ticket;
         Ok(work)
+    }
+
+    /// The same for a sensitive step, which asks that the person of the session has proved to be there within ten minutes: what
+    /// a stolen session could not do before it costs its thief a password.
+    pub async fn begin_confirmed(&self, actor: &Actor, body: &[u8]) -> poem::Result<Work> {
+        if actor.proved_at.is_none_or(|proved| now() - proved > FRESH) {
+            let detail =
+                say("Kirim kata sandi atau kode ke POST /v1/me/confirm, lalu ulangi.", "Send password or code to POST /v1/me/confirm, then repeat.");
+            return Err(Fault::new(&CONFIRMATION_REQUIRED).detail(detail).into());
+        }
+        self.begin(actor, body).await
     }
 
     /// Fails unless `If-Match` names the current version: 428 where it is missing, 412 where it is stale.
@@ -82,31 +100,33 @@ impl Write {
             None => Err(Fault::new(&IF_MATCH_REQUIRED)
                 .with("current_etag", current.into())
                 .detail(say("Kirim ETag yang terakhir dibaca di If-Match.", "Send the ETag you last read in If-Match."))),
-            Some(given) if given == "*" || given.split(',').any(|tag| tag.trim() == current) => Ok(()),
+            Some(given) if given == "*" || given.split(',').any(|tag| plain_etag(tag.trim()) == current) => Ok(()),
             Some(_) => Err(Fault::new(&STALE)
                 .with("current_etag", current.into())
                 .detail(say("Baca ulang, gabungkan perubahan, lalu kirim lagi.", "Read it again, merge your change, and send it again."))),
         }
     }
 
-    async fn take_key(&self, principal: Uuid, key: &str, body: &[u8]) -> poem::Result<Ticket> {
+    async fn take_key(&self, actor: &Actor, key: &str, body: &[u8]) -> poem::Result<Ticket> {
         if key.is_empty() || key.len() > 255 {
             let message = say("Idempotency-Key: panjang 1–255 karakter.", "Idempotency-Key: 1 to 255 characters.");
             return Err(Fault::new(&INVALID_PARAMETER).detail(message).into());
         }
         let fingerprint = fingerprint(&self.route, body);
-        let principal = principal.to_string();
+        let principal = actor.principal().to_string();
+        let roles = actor.roles();
         let locked_until = now() + LONGEST_REQUEST;
         let database = &self.app.database;
         let work = database.begin().await.map_err(Fault::from)?;
-        let insert = "insert into idempotency_keys (principal, key, fingerprint, locked_until, expires_at) values (?, ?, ?, ?, ?) \
-                      on conflict (principal, key) do update set fingerprint = excluded.fingerprint, \
+        let insert = "insert into idempotency_keys (principal, key, fingerprint, roles, locked_until, expires_at) values (?, ?, ?, ?, ?, ?) \
+                      on conflict (principal, key) do update set fingerprint = excluded.fingerprint, roles = excluded.roles, \
                       locked_until = excluded.locked_until, expires_at = excluded.expires_at, status = null, body = null \
                       where idempotency_keys.expires_at < ? or (idempotency_keys.status is null and idempotency_keys.locked_until < ?)";
         let values = [
             principal.clone().into(),
             key.into(),
             fingerprint.clone().into(),
+            roles.join(" ").into(),
             locked_until.into(),
             (now() + REMEMBERED).into(),
             now().into(),
@@ -117,12 +137,16 @@ impl Write {
             work.commit().await.map_err(Fault::from)?;
             return Ok(Ticket { app: self.app.clone(), principal, key: key.to_owned(), locked_until, answered: AtomicBool::new(false) });
         }
-        let select = "select fingerprint, status, etag, location, body from idempotency_keys where principal = ? and key = ?";
+        let select = "select fingerprint, roles, status, etag, location, body from idempotency_keys where principal = ? and key = ?";
         let row = work.query_one_raw(sql(&work, select, [principal.into(), key.into()])).await.map_err(Fault::from)?;
         let known = row.map(|row| Known::from_query_result(&row, "")).transpose().map_err(Fault::from)?;
         let known = known.ok_or_else(|| Fault::new(&IDEMPOTENCY_RUNNING).retry_after(1))?;
         if known.fingerprint != fingerprint {
             return Err(Fault::new(&IDEMPOTENCY_MISMATCH).into());
+        }
+        // What was allowed then may not be allowed now: a person who has left is told what a stranger is told.
+        if !known.roles.split_whitespace().all(|role| roles.iter().any(|held| held == role)) {
+            return Err(Fault::not_found().into());
         }
         match known.replay() {
             Some(response) => Err(poem::Error::from_response(response)),
@@ -148,6 +172,8 @@ pub fn hex(bytes: &[u8]) -> String {
 #[derive(FromQueryResult)]
 struct Known {
     fingerprint: String,
+    /// That the actor had when the request was first sent.
+    roles: String,
     status: Option<i64>,
     etag: Option<String>,
     location: Option<String>,
@@ -294,6 +320,15 @@ impl Work {
     pub async fn finish<T, const S: u16>(self, reply: Reply<T, S>) -> poem::Result<Reply<T, S>> {
         let status = i64::from(reply.status.as_u16());
         self.remember(status, reply.get(&header::ETAG), reply.get(&header::LOCATION), &reply.json).await?;
+        self.commit().await?;
+        Ok(reply)
+    }
+
+    /// The same for an answer that holds a secret, which is shown once and never kept: a replay answers what was made, as
+    /// `again` says it.
+    pub async fn finish_secret<T: ToJSON, const S: u16>(self, reply: Reply<T, S>, again: &T) -> poem::Result<Reply<T, S>> {
+        let status = i64::from(reply.status.as_u16());
+        self.remember(status, reply.get(&header::ETAG), reply.get(&header::LOCATION), &again.to_json_string()).await?;
         self.commit().await?;
         Ok(reply)
     }
