@@ -33,7 +33,7 @@ use crate::{
 pub struct ClientsApi;
 
 /// A program that uses the API.
-#[derive(Object)]
+#[derive(Clone, Object)]
 pub struct ApiClient {
     pub id: Uuid,
     /// Of an SME; else of an agency.
@@ -61,7 +61,7 @@ pub struct ApiClient {
 }
 
 /// A valid key.
-#[derive(Object)]
+#[derive(Clone, Object)]
 pub struct ApiKey {
     /// How it begins.
     pub prefix: String,
@@ -80,15 +80,18 @@ pub struct NewApiClient {
     pub sme_id: Option<Uuid>,
     #[serde(default)]
     pub agency_id: Option<Uuid>,
+    #[oai(validator(min_length = 1, max_length = 120))]
     pub name: String,
     pub kind: ClientKind,
     /// For secret keys, at least one. An SME's: all but `results:read`; an agency's: those that read.
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_items = 20))]
     pub scopes: Vec<KeyScope>,
     /// For publishable keys, at least one, such as `https://shop.example.org`.
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_items = 20))]
     pub origins: Vec<String>,
     /// `basic` where nothing is said.
     #[serde(default)]
@@ -104,10 +107,13 @@ pub struct NewApiClient {
 #[serde(deny_unknown_fields)]
 pub struct ApiClientPatch {
     #[serde(default)]
+    #[oai(validator(min_length = 1, max_length = 120))]
     pub name: Option<String>,
     #[serde(default)]
+    #[oai(validator(max_items = 20))]
     pub scopes: Option<Vec<KeyScope>>,
     #[serde(default)]
+    #[oai(validator(max_items = 20))]
     pub origins: Option<Vec<String>>,
     #[serde(default)]
     pub rate_tier: Option<RateTier>,
@@ -122,6 +128,7 @@ pub struct ApiClientPatch {
 pub struct Rotation {
     /// For how long the old one still works: 0 to 168 hours, 24 where nothing is said.
     #[serde(default)]
+    #[oai(validator(minimum(value = "0"), maximum(value = "168")))]
     pub overlap_hours: Option<i64>,
 }
 
@@ -193,9 +200,9 @@ async fn permitted(connection: &impl ConnectionTrait, member: &Member, id: Uuid)
     Ok((row, permit))
 }
 
-/// A permitted write on one client, begun.
+/// A permitted, sensitive write on one client, begun.
 async fn begin(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<(Work, Permit<ManageClients>, ClientRow)> {
-    let work = write.begin(member.user_id, body).await?;
+    let work = write.begin_confirmed(member, body).await?;
     let (row, permit) = permitted(work.db(), member, id).await?;
     Ok((work, permit, row))
 }
@@ -229,14 +236,13 @@ impl ClientsApi {
         let new = body.read()?;
         let owner = owner(new.sme_id, new.agency_id)?;
         let permit = policy::permit::<ManageClients>(&member, &owner.scope())?;
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin_confirmed(&member, body.bytes()).await?;
         let tier = new.rate_tier.unwrap_or(RateTier::Basic);
         let wish = Wish { name: new.name, scopes: new.scopes, origins: new.origins, tier, expires_at: new.expires_at };
         let (id, key) = service::create(&work, &permit, owner, new.kind, wish).await?;
-        let client = ApiClient { key: Some(key), ..changed(work.db(), id).await? };
-        // The key must not be kept, so the answer is not remembered for a replay.
-        work.commit().await?;
-        Ok(Created::new(&client).version(client.version).location(format!("/v1/api-clients/{id}")))
+        let again = changed(work.db(), id).await?;
+        let shown = Created::new(&ApiClient { key: Some(key), ..again.clone() }).version(again.version);
+        work.finish_secret(shown.location(format!("/v1/api-clients/{id}")), &again).await
     }
 
     /// Read an API client
@@ -274,7 +280,9 @@ impl ClientsApi {
     /// All its keys stop working: at once here, within ten seconds on other replicas.
     #[oai(path = "/v1/api-clients/:client_id", method = "delete", operation_id = "revoke_api_client")]
     async fn revoke(&self, member: Member, write: Write, client_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let (work, permit, row) = begin(&member, &write, *client_id, &[]).await?;
+        // Taking a key away asks for no proof: whoever notices a theft has no time.
+        let work = write.begin(&member, &[]).await?;
+        let (row, permit) = permitted(work.db(), &member, *client_id).await?;
         service::revoke(&work, &permit, &row).await?;
         work.finish_empty().await
     }
@@ -286,9 +294,9 @@ impl ClientsApi {
     async fn rotate(&self, member: Member, write: Write, client_id: Path<Uuid>, body: Body<Rotation>) -> poem::Result<Reply<ApiClient>> {
         let (work, permit, row) = begin(&member, &write, *client_id, body.bytes()).await?;
         let key = service::rotate(&work, &permit, &row, body.read()?.overlap_hours).await?;
-        let client = ApiClient { key: Some(key), ..changed(work.db(), row.id).await? };
-        work.commit().await?;
-        Ok(Reply::new(&client).version(client.version))
+        let again = changed(work.db(), row.id).await?;
+        let shown = Reply::new(&ApiClient { key: Some(key), ..again.clone() }).version(again.version);
+        work.finish_secret(shown, &again).await
     }
 
     /// What an API client used

@@ -76,7 +76,7 @@ async fn look(request: &mut Request, pass: &mut Pass) -> Outcome<()> {
         }
         ClientKind::Secret => {}
     }
-    let rate = app.clients.count(&client, || device(&app, request).address);
+    let rate = app.clients.count(&client, || device(&app, request).network);
     let result = match rate {
         Rate::Within(_) => Ok(()),
         Rate::Exceeded(seconds) => Err(Fault::new(&THROTTLED)

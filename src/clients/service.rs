@@ -23,7 +23,7 @@ use crate::{
     http::work::Work,
     identity::{
         model::KeyScope,
-        policy::{ManageClients, Permit},
+        policy::{self, ManageClients, Permit},
         service::{new_token, token_hash},
         store::Target,
     },
@@ -339,6 +339,17 @@ pub async fn revoke_those_of<A>(work: &Work, permit: &Permit<A>, owner: Target, 
     }
     work.touch_clients();
     Ok(())
+}
+
+/// Ends every client that a person made, wherever: the secret that they signed in with is no longer theirs alone.
+pub async fn revoke_all_of(work: &Work, user: Uuid) -> Outcome<usize> {
+    let clients = store::all_made_by(work.db(), user).await?;
+    for client in &clients {
+        store::revoke(work.db(), *client).await?;
+        work.audit(&policy::system::<ManageClients>(Uuid::nil()), "revoke", "api_client", *client, json!({ "with_secrets_of": user }), None).await?;
+    }
+    work.touch_clients();
+    Ok(clients.len())
 }
 
 /// Ends a client and its keys.

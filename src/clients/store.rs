@@ -67,6 +67,12 @@ pub async fn made_by(connection: &impl ConnectionTrait, owner: Target, user: Uui
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
+/// Every client that a user made and that has not ended.
+pub async fn all_made_by(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<Vec<Uuid>> {
+    let rows: Vec<Id> = select(connection, "select id from api_clients where revoked_at is null and created_by = ?", [user.into()]).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
 /// A valid key, and whose it is.
 #[derive(FromQueryResult)]
 pub struct Holder {

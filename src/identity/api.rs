@@ -1,5 +1,7 @@
 //! Sign-in, the own account and its sessions.
 
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
 use chrono::{DateTime, Utc};
 use poem::{Request, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
@@ -9,14 +11,17 @@ use uuid::Uuid;
 
 use super::{
     AgencyRole, SmeRole, policy, second_factor,
-    service::{self, Credentials, Device, NewUser},
+    service::{self, Credentials, Device, NewUser, Proof},
     store,
 };
 use crate::{
     app::App,
-    fault::Fault,
+    fault::{BAD_CODE, Fault, say},
     http::{Body, Member, Page, Reply, Tag, Write, reply::NoContent},
-    values::Language,
+    values::{
+        Language,
+        input::{Passcode, Secret},
+    },
 };
 
 pub struct IdentityApi;
@@ -28,11 +33,10 @@ pub struct IdentityApi;
 pub struct SignIn {
     #[oai(validator(max_length = 254))]
     email: String,
-    #[oai(validator(max_length = 200))]
-    password: String,
+    password: Secret,
     /// Of the authenticator app, or a recovery code; asked for by the problem `code_required`.
     #[serde(default)]
-    code: Option<String>,
+    code: Option<Passcode>,
 }
 
 /// An account to be made.
@@ -40,10 +44,12 @@ pub struct SignIn {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
+    #[oai(validator(max_length = 254))]
     email: String,
+    #[oai(validator(min_length = 1, max_length = 120))]
     display_name: String,
     /// 12 to 200 characters.
-    password: String,
+    password: Secret,
     #[serde(default)]
     locale: Option<Language>,
 }
@@ -51,10 +57,22 @@ pub struct Registration {
 /// What to put into an authenticator app.
 #[derive(Object)]
 pub struct SecondFactorProposal {
-    /// Base32, to type.
-    pub secret: String,
-    /// To show as a QR code.
-    pub otpauth_url: String,
+    /// Base32, to type. Shown once: where a repeated request lacks it, begin again without the Idempotency-Key.
+    pub secret: Option<String>,
+    /// To show as a QR code. Shown once.
+    pub otpauth_url: Option<String>,
+}
+
+/// What proves that the person of a session is there: one of both.
+#[derive(Object, Deserialize)]
+#[oai(deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+pub struct Presence {
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Of the authenticator app, or a recovery code.
+    #[serde(default)]
+    pub code: Option<Passcode>,
 }
 
 /// A code of the authenticator app.
@@ -62,13 +80,14 @@ pub struct SecondFactorProposal {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
-    code: String,
+    code: Passcode,
 }
 
 /// Each counts once, in place of a code of the app. Shown this once.
 #[derive(Object)]
 pub struct RecoveryCodes {
-    pub recovery_codes: Vec<String>,
+    /// Where a repeated request lacks them, disable the second factor and set it up anew to get others.
+    pub recovery_codes: Option<Vec<String>>,
 }
 
 /// A fresh session. The token is shown this once; only its hash is kept.
@@ -142,7 +161,7 @@ impl IdentityApi {
     #[oai(path = "/v1/auth/sign-in", method = "post", operation_id = "sign_in")]
     async fn sign_in(&self, app: Data<&App>, request: &Request, body: Body<SignIn>) -> poem::Result<Reply<SignedIn>> {
         let input = body.read()?;
-        let credentials = Credentials { email: &input.email, password: input.password, code: input.code.as_deref() };
+        let credentials = Credentials { email: &input.email, password: input.password.into(), code: input.code };
         signed_in(&app, service::sign_in(&app, credentials, &device(&app, request)).await?).await
     }
 
@@ -155,7 +174,7 @@ impl IdentityApi {
         let new = NewUser {
             email: input.email,
             display_name: input.display_name,
-            password: input.password,
+            password: input.password.into(),
             locale: input.locale.unwrap_or(Language::Id),
             is_operator: false,
         };
@@ -167,35 +186,62 @@ impl IdentityApi {
     /// Answers a secret for an authenticator app (TOTP, RFC 6238). It counts once its first code is confirmed.
     #[oai(path = "/v1/me/second-factor", method = "post", operation_id = "begin_second_factor")]
     async fn begin_second_factor(&self, member: Member, write: Write) -> poem::Result<Reply<SecondFactorProposal>> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin_confirmed(&member, &[]).await?;
         let proposal = second_factor::begin(&work, &member).await?;
-        // A secret must not be kept for a replay, here and below.
-        work.commit().await?;
-        Ok(Reply::new(&SecondFactorProposal { secret: proposal.secret, otpauth_url: proposal.url }))
+        let shown = SecondFactorProposal { secret: Some(proposal.secret), otpauth_url: Some(proposal.url) };
+        work.finish_secret(Reply::new(&shown), &SecondFactorProposal { secret: None, otpauth_url: None }).await
     }
 
     /// Confirm the second factor
     ///
-    /// By the app's first code. From then on signing in asks for one. Answers recovery codes for a lost phone.
+    /// By the app's first code. From then on signing in asks for one, this session has proved it, and all others end. Answers
+    /// recovery codes for a lost phone, this once.
     #[oai(path = "/v1/me/second-factor/confirm", method = "post", operation_id = "confirm_second_factor")]
     async fn confirm_second_factor(&self, member: Member, write: Write, body: Body<Code>) -> poem::Result<Reply<RecoveryCodes>> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let recovery_codes = second_factor::confirm(&work, &member, &body.read()?.code).await?;
         work.audit(&policy::own_account(&member), "confirm_second_factor", "user", member.user_id, json!({}), None).await?;
-        work.commit().await?;
-        Ok(Reply::new(&RecoveryCodes { recovery_codes }))
+        let shown = RecoveryCodes { recovery_codes: Some(recovery_codes) };
+        work.finish_secret(Reply::new(&shown), &RecoveryCodes { recovery_codes: None }).await
     }
 
     /// Disable the second factor
+    ///
+    /// By a code of it. All other sessions end.
     #[oai(path = "/v1/me/second-factor/disable", method = "post", operation_id = "disable_second_factor")]
-    async fn disable_second_factor(&self, member: Member, write: Write, body: Body<Code>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
-        if let Err(refused) = second_factor::disable(&work, &member, &body.read()?.code).await? {
-            work.commit().await?;
-            return Err(refused.into());
+    async fn disable_second_factor(&self, app: Data<&App>, member: Member, write: Write, body: Body<Code>) -> poem::Result<NoContent> {
+        let code = body.read()?.code;
+        let wrong = say("Kode salah atau sudah dipakai.", "The code is wrong or was used already.");
+        let proven = service::prove_factor(&app, member.user_id, Some(&code)).await;
+        let attempt =
+            proven.map_err(|fault| if fault.kind.code == BAD_CODE.code { Fault::invalid_field("/code", "bad_code", wrong) } else { fault })?;
+        let work = write.begin(&member, body.bytes()).await?;
+        if let Some(attempt) = attempt {
+            attempt.forgive(work.db()).await?;
         }
+        store::remove_totp(work.db(), member.user_id).await?;
+        store::end_other_sessions(work.db(), member.user_id, member.session_id).await?;
         work.audit(&policy::own_account(&member), "disable_second_factor", "user", member.user_id, json!({}), None).await?;
         work.finish_empty().await
+    }
+
+    /// Prove that it is you
+    ///
+    /// By the password, or by a code of the second factor. Sensitive steps (second factor, API keys, webhooks, invitations,
+    /// members) answer `confirmation_required` where the session's last proof, or its beginning, is more than ten minutes old.
+    #[oai(path = "/v1/me/confirm", method = "post", operation_id = "confirm_presence")]
+    async fn confirm_presence(&self, app: Data<&App>, request: &Request, member: Member, body: Body<Presence>) -> poem::Result<NoContent> {
+        let input = body.read()?;
+        let proof = match (input.password, input.code) {
+            (Some(password), None) => Proof::Password(password.into()),
+            (None, Some(code)) => Proof::Code(code),
+            _ => {
+                let message = say("Isi salah satu: password atau code.", "Give either password or code.");
+                return Err(Fault::invalid_field("", "one_of", message).into());
+            }
+        };
+        service::confirm_presence(&app, &member, proof, &device(&app, request)).await?;
+        Ok(NoContent)
     }
 
     /// Sign out
@@ -203,8 +249,10 @@ impl IdentityApi {
     /// Ends the session of the token that is sent.
     #[oai(path = "/v1/auth/sign-out", method = "post", operation_id = "sign_out")]
     async fn sign_out(&self, member: Member, write: Write) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         store::revoke_session(work.db(), member.user_id, member.session_id).await?;
+        let change = json!({ "session": member.session_id });
+        work.audit(&policy::own_account(&member), "sign_out", "user", member.user_id, change, None).await?;
         work.finish_empty().await
     }
 
@@ -236,10 +284,12 @@ impl IdentityApi {
     /// Signs one device out.
     #[oai(path = "/v1/me/sessions/:session_id", method = "delete", operation_id = "revoke_session")]
     async fn revoke(&self, member: Member, write: Write, session_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         if !store::revoke_session(work.db(), member.user_id, *session_id).await? {
             return Err(Fault::not_found().into());
         }
+        let change = json!({ "session": *session_id });
+        work.audit(&policy::own_account(&member), "end_session", "user", member.user_id, change, None).await?;
         work.finish_empty().await
     }
 }
@@ -253,16 +303,56 @@ pub async fn signed_in(app: &App, session: service::SignedIn) -> poem::Result<Re
 /// Where a request comes from.
 pub fn device(app: &App, request: &Request) -> Device {
     let user_agent = request.header("user-agent").unwrap_or("unknown").to_owned();
-    Device { address: client_address(request, app.config.trusted_proxies), user_agent }
+    Device { network: network(client_address(request, app.config.trusted_proxies)), user_agent }
 }
 
-/// The client's address: the peer's, or what the trusted proxies wrote down.
-fn client_address(request: &Request, trusted_proxies: usize) -> String {
-    let peer = request.remote_addr().as_socket_addr().map(|address| address.ip().to_string()).unwrap_or_default();
+/// Whom limits are for: an IPv4 address, or the /64 of an IPv6 address, since that is what one host is given.
+pub fn network(address: Option<IpAddr>) -> String {
+    match address.map(|address| address.to_canonical()) {
+        None => "unknown".into(),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// The client's address: the peer's, or what the nearest trusted proxies wrote down. Each adds to the end, some as a line of
+/// their own, so the lines are one list that is read from its end; what a client sent itself stands before and is not believed.
+fn client_address(request: &Request, trusted_proxies: usize) -> Option<IpAddr> {
+    let peer = request.remote_addr().as_socket_addr().map(SocketAddr::ip);
     if trusted_proxies == 0 {
         return peer;
     }
-    let forwarded = request.header("x-forwarded-for").unwrap_or_default();
-    let hops: Vec<&str> = forwarded.split(',').map(str::trim).filter(|hop| !hop.is_empty()).collect();
-    hops.len().checked_sub(trusted_proxies).and_then(|index| hops.get(index)).map_or(peer, |hop| (*hop).to_owned())
+    let lines = request.headers().get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+    let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
+    let hop = hops.len().checked_sub(trusted_proxies).and_then(|index| hops.get(index));
+    hop.and_then(|hop| parse_hop(hop)).or(peer)
+}
+
+/// An address as proxies write it: bare, with a port, or an IPv6 address in brackets.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let bare = hop.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_apart_by_what_one_of_them_is_given() {
+        for (hop, expected) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("203.0.113.7:8080", "203.0.113.7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("[2001:db8:1:2::9]", "2001:db8:1:2::/64"),
+            ("[2001:db8:1:2::9]:443", "2001:db8:1:2::/64"),
+            ("unknown", "unknown"),
+        ] {
+            assert_eq!(network(parse_hop(hop)), expected, "{hop}");
+        }
+    }
 }

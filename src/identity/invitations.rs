@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     AgencyRole, SmeRole,
     api::{SignedIn, device, signed_in},
-    policy::{self, Action, CreateAgency, ManageMembers, ManageStaff, ReadAgency, ReadSme, Scope},
+    policy::{self, Action, CreateAgency, ManageMembers, ManageStaff, Permit, ReadAgency, ReadSme, Scope},
     service::{self, Acceptance},
     store::{self, AgencyRow, Target},
 };
@@ -20,11 +20,15 @@ use crate::{
     exhibitions::model::check_zone,
     fault::{Fault, Outcome},
     http::{
-        Body, Member, Page, Reply, Tag, Write,
+        Body, Member, Page, Reply, Tag, Work, Write,
         reply::{Created, NoContent},
     },
     sme,
-    values::check_text,
+    values::{
+        check_text,
+        input::{Passcode, Secret},
+    },
+    webhooks,
 };
 
 pub struct InvitationsApi;
@@ -53,11 +57,14 @@ impl From<AgencyRow> for Agency {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct NewAgency {
+    #[oai(validator(min_length = 1, max_length = 200))]
     pub name: String,
     /// `city_office`, `province_office`, `ministry` or `association`.
     pub kind: AgencyKind,
     #[serde(default)]
+    #[oai(validator(max_length = 20))]
     pub regency_code: Option<String>,
+    #[oai(validator(max_length = 60))]
     pub time_zone: String,
 }
 
@@ -95,6 +102,7 @@ pub struct MemberOf {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct NewSmeInvitation {
+    #[oai(validator(max_length = 254))]
     pub email: String,
     pub role: SmeRole,
 }
@@ -103,6 +111,7 @@ pub struct NewSmeInvitation {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct NewStaffInvitation {
+    #[oai(validator(max_length = 254))]
     pub email: String,
     pub role: AgencyRole,
 }
@@ -124,15 +133,17 @@ pub struct Invitation {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptInvitation {
+    #[oai(validator(max_length = 100))]
     pub token: String,
     /// For a new account.
     #[serde(default)]
+    #[oai(validator(min_length = 1, max_length = 120))]
     pub display_name: Option<String>,
     /// Of the account, or for a new one: 12 to 200 characters.
-    pub password: String,
+    pub password: Secret,
     /// For an account with a second factor.
     #[serde(default)]
-    pub code: Option<String>,
+    pub code: Option<Passcode>,
 }
 
 /// Who may invite to what.
@@ -143,7 +154,7 @@ async fn invite<A: Action>(
     bytes: &[u8],
     input: impl FnOnce() -> Outcome<(String, String)>,
 ) -> poem::Result<Created<Invitation>> {
-    let work = write.begin(member.user_id, bytes).await?;
+    let work = write.begin_confirmed(member, bytes).await?;
     let scope = match target {
         Target::Sme(id) => sme::store::scope(work.db(), id).await?,
         Target::Agency(id) => Scope::agency(id),
@@ -151,10 +162,18 @@ async fn invite<A: Action>(
     let permit = policy::permit::<A>(member, &scope)?;
     let (email, role) = input()?;
     let invited = service::invite(&work, &permit, target, &email, &role).await?;
-    let invitation = Invitation { id: invited.id, email: invited.email, role, expires_at: invited.expires_at, token: Some(invited.token) };
-    // The token must not be kept, so the answer is not remembered for a replay.
-    work.commit().await?;
-    Ok(Created::new(&invitation).location(format!("/v1/invitations/{}", invitation.id)))
+    let again = Invitation { id: invited.id, email: invited.email, role, expires_at: invited.expires_at, token: None };
+    let shown = Invitation { token: Some(invited.token), email: again.email.clone(), role: again.role.clone(), ..again };
+    let location = format!("/v1/invitations/{}", shown.id);
+    work.finish_secret(Created::new(&shown).location(location), &again).await
+}
+
+/// Ends what somebody who leaves had made in the name of what they leave: keys, open invitations, webhooks.
+async fn end_what_they_made<A>(work: &Work, permit: &Permit<A>, target: Target, user: Uuid) -> Outcome<()> {
+    clients::service::revoke_those_of(work, permit, target, user).await?;
+    store::close_invitations_of(work.db(), user, Some(target)).await?;
+    webhooks::service::disable_those_of(work, user, Some(target)).await?;
+    Ok(())
 }
 
 async fn open_invitations(app: &App, target: Target) -> poem::Result<Reply<Page<Invitation>>> {
@@ -191,7 +210,7 @@ impl InvitationsApi {
         if !faults.is_empty() {
             return Err(Fault::invalid(faults).into());
         }
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let agency =
             AgencyRow { id: Uuid::now_v7(), name: new.name, kind: new.kind.name().into(), regency_code: new.regency_code, time_zone: new.time_zone };
         store::insert_agency(work.db(), &agency).await?;
@@ -212,12 +231,12 @@ impl InvitationsApi {
     /// API clients that the person made for the agency end as well.
     #[oai(path = "/v1/agencies/:agency_id/members/:user_id", method = "delete", operation_id = "remove_staff", tag = "Tag::Agencies")]
     async fn remove_staff(&self, member: Member, write: Write, agency_id: Path<Uuid>, user_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin_confirmed(&member, &[]).await?;
         let permit = policy::permit::<ManageStaff>(&member, &Scope::agency(*agency_id))?;
         if !store::remove_member(work.db(), Target::Agency(*agency_id), *user_id).await? {
             return Err(Fault::not_found().into());
         }
-        clients::service::revoke_those_of(&work, &permit, Target::Agency(*agency_id), *user_id).await?;
+        end_what_they_made(&work, &permit, Target::Agency(*agency_id), *user_id).await?;
         work.audit(&permit, "remove_member", "agency", *agency_id, serde_json::json!({ "user_id": *user_id }), None).await?;
         work.finish_empty().await
     }
@@ -256,12 +275,12 @@ impl InvitationsApi {
     /// The last owner stays. API clients that the person made for the SME end as well.
     #[oai(path = "/v1/smes/:sme_id/members/:user_id", method = "delete", operation_id = "remove_member", tag = "Tag::Smes")]
     async fn remove_member(&self, member: Member, write: Write, sme_id: Path<Uuid>, user_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin_confirmed(&member, &[]).await?;
         let permit = policy::permit::<ManageMembers>(&member, &sme::store::scope(work.db(), *sme_id).await?)?;
         if !store::remove_member(work.db(), Target::Sme(*sme_id), *user_id).await? {
             return Err(Fault::not_found().into());
         }
-        clients::service::revoke_those_of(&work, &permit, Target::Sme(*sme_id), *user_id).await?;
+        end_what_they_made(&work, &permit, Target::Sme(*sme_id), *user_id).await?;
         work.audit(&permit, "remove_member", "sme", *sme_id, serde_json::json!({ "user_id": *user_id }), None).await?;
         work.finish_empty().await
     }
@@ -291,13 +310,15 @@ impl InvitationsApi {
     /// Revoke an invitation
     #[oai(path = "/v1/invitations/:invitation_id", method = "delete", operation_id = "revoke_invitation", tag = "Tag::Identity")]
     async fn revoke(&self, member: Member, write: Write, invitation_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         let row = store::invitation(work.db(), *invitation_id).await?.ok_or_else(Fault::not_found)?;
         match (row.sme_id, row.agency_id) {
             (Some(sme), _) => policy::permit::<ManageMembers>(&member, &sme::store::scope(work.db(), sme).await?).map(|_| ())?,
             (_, agency) => policy::permit::<ManageStaff>(&member, &Scope::agency(agency.unwrap_or_default())).map(|_| ())?,
         }
         store::close_invitation(work.db(), row.id, false).await?;
+        let change = serde_json::json!({ "email": "withdrawn" });
+        work.audit(&policy::own_account(&member), "revoke", "invitation", row.id, change, None).await?;
         work.finish_empty().await
     }
 
@@ -307,7 +328,7 @@ impl InvitationsApi {
     #[oai(path = "/v1/auth/accept-invitation", method = "post", operation_id = "accept_invitation", tag = "Tag::Identity")]
     async fn accept(&self, app: Data<&App>, request: &Request, body: Body<AcceptInvitation>) -> poem::Result<Reply<SignedIn>> {
         let input = body.read()?;
-        let acceptance = Acceptance { token: input.token, display_name: input.display_name, password: input.password, code: input.code };
+        let acceptance = Acceptance { token: input.token, display_name: input.display_name, password: input.password.into(), code: input.code };
         signed_in(&app, service::accept_invitation(&app, acceptance, &device(&app, request)).await?).await
     }
 }

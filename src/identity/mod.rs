@@ -5,8 +5,11 @@
 //! permit, without which no use case can be called.
 
 pub mod api;
+pub mod attempts;
+pub mod email;
 pub mod invitations;
 pub mod model;
+pub mod passwords;
 pub mod policy;
 pub mod second_factor;
 pub mod service;

@@ -1,14 +1,12 @@
 //! Actors and their roles; password and e-mail rules.
 
+use chrono::{DateTime, Utc};
 use poem_openapi::Enum;
-use sea_orm::{DeriveActiveEnum, EnumIter};
+use sea_orm::{ActiveEnum, DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{
-    fault::{FieldFault, field, say},
-    values::Language,
-};
+use crate::values::Language;
 
 /// A role within one SME.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
@@ -83,14 +81,23 @@ pub struct Actor {
     pub agencies: Vec<(Uuid, AgencyRole)>,
     /// None for people.
     pub by_key: Option<ByKey>,
-    /// Powerful roles that do not count before a second factor is set up.
+    /// Powerful roles that do not count in a session that did not prove a second factor.
     pub withheld: Withheld,
+    /// When this session last proved that its person is there, by password or second factor. UTC.
+    pub proved_at: Option<DateTime<Utc>>,
 }
 
 impl Actor {
     /// Whose idempotency keys are told apart: a program's are not those of who made it.
     pub fn principal(&self) -> Uuid {
         self.by_key.as_ref().map_or(self.user_id, |key| key.client)
+    }
+
+    /// Every role that counts now, as words.
+    pub fn roles(&self) -> Vec<String> {
+        let smes = self.smes.iter().map(|(sme, role)| format!("{}:{}", role.to_value(), sme.simple()));
+        let agencies = self.agencies.iter().map(|(agency, role)| format!("{}:{}", role.to_value(), agency.simple()));
+        smes.chain(agencies).chain(self.is_operator.then(|| "operator".to_owned())).collect()
     }
 }
 
@@ -105,27 +112,4 @@ impl Withheld {
     pub fn is_empty(&self) -> bool {
         self.agencies.is_empty() && !self.is_operator
     }
-}
-
-/// Shortest password that is taken; NIST SP 800-63B asks for length, not for kinds of characters.
-pub const SHORTEST_PASSWORD: usize = 12;
-
-/// Complains about a password that is too short, or so long that hashing it is an attack.
-pub fn check_password(password: &str, pointer: &str, faults: &mut Vec<FieldFault>) {
-    let length = password.chars().count();
-    if !(SHORTEST_PASSWORD..=200).contains(&length) {
-        faults.push(field(pointer, "password_length", say("Panjang 12–200 karakter.", "12 to 200 characters.")));
-    }
-}
-
-/// The e-mail as it is stored; complains unless it has the shape `name@domain`.
-pub fn check_email(email: &str, pointer: &str, faults: &mut Vec<FieldFault>) -> String {
-    let email = email.trim().to_lowercase();
-    let shaped = email.split_once('@').is_some_and(|(name, domain)| {
-        !name.is_empty() && domain.len() > 2 && domain.contains('.') && !domain.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
-    });
-    if !shaped || email.len() > 254 || email.chars().any(char::is_whitespace) {
-        faults.push(field(pointer, "bad_email", say("Bukan alamat surel.", "Not an e-mail address.")));
-    }
-    email
 }

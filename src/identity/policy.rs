@@ -116,6 +116,8 @@ pub struct Permit<A> {
     by: Uuid,
     on_behalf_of: Option<Uuid>,
     by_client: Option<Uuid>,
+    /// SMEs that the actor belongs to, on which it decides nothing.
+    own: Vec<Uuid>,
     action: PhantomData<A>,
 }
 
@@ -128,6 +130,16 @@ impl<A> Permit<A> {
     /// The SME for which somebody from outside it acts.
     pub fn on_behalf_of(&self) -> Option<Uuid> {
         self.on_behalf_of
+    }
+
+    /// SMEs that the actor belongs to: whatever is decided on one of them is decided by a colleague.
+    pub fn own_smes(&self) -> &[Uuid] {
+        &self.own
+    }
+
+    /// Fails where the decision would be on an SME of the actor's own.
+    pub fn not_ones_own(&self, sme: Uuid) -> Outcome<()> {
+        if self.own.contains(&sme) { Err(conflict_of_interest()) } else { Ok(()) }
     }
 
     /// The program that acts, where one does.
@@ -183,7 +195,8 @@ pub fn permit<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>> {
         }
         let inside = scope.sme.is_some_and(|sme| actor.smes.iter().any(|(own, _)| *own == sme));
         let by_client = actor.by_key.as_ref().map(|key| key.client);
-        return Ok(Permit { by: actor.user_id, on_behalf_of: scope.sme.filter(|_| !inside), by_client, action: PhantomData });
+        let own = actor.smes.iter().map(|(sme, _)| *sme).collect();
+        return Ok(Permit { by: actor.user_id, on_behalf_of: scope.sme.filter(|_| !inside), by_client, own, action: PhantomData });
     }
     if is_withheld::<A>(actor, scope) {
         let detail = say("Peran dinas berlaku setelah POST /v1/me/second-factor.", "A role in an office counts after POST /v1/me/second-factor.");
@@ -202,16 +215,18 @@ pub fn permit_new<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>>
 
 /// Nobody decides on an SME that they belong to.
 pub fn not_ones_own(actor: &Actor, sme: Uuid) -> Outcome<()> {
-    if actor.smes.iter().all(|(own, _)| *own != sme) {
-        return Ok(());
-    }
-    let detail = say("Anda anggota IKM ini; mintalah rekan memeriksanya.", "You belong to this SME; ask a colleague to review it.");
-    Err(Fault::new(&FORBIDDEN).detail(detail))
+    if actor.smes.iter().all(|(own, _)| *own != sme) { Ok(()) } else { Err(conflict_of_interest()) }
+}
+
+/// The refusal of a decision on one's own SME.
+pub fn conflict_of_interest() -> Fault {
+    let detail = say("Anda anggota IKM ini; mintalah rekan memutuskannya.", "You belong to this SME; ask a colleague to decide.");
+    Fault::new(&FORBIDDEN).with("reason", "conflict_of_interest".into()).detail(detail)
 }
 
 /// Everybody's permit for their own account.
 pub fn own_account(actor: &Actor) -> Permit<OwnAccount> {
-    Permit { by: actor.user_id, on_behalf_of: None, by_client: None, action: PhantomData }
+    Permit { by: actor.user_id, on_behalf_of: None, by_client: None, own: Vec::new(), action: PhantomData }
 }
 
 /// A permit for what happens because its time has come, where nobody acts.
@@ -221,5 +236,5 @@ pub(crate) fn clock<A: Action>() -> Permit<A> {
 
 /// A permit of the service itself, for the demo seed and the command line, where nobody has signed in.
 pub(crate) fn system<A: Action>(by: Uuid) -> Permit<A> {
-    Permit { by, on_behalf_of: None, by_client: None, action: PhantomData }
+    Permit { by, on_behalf_of: None, by_client: None, own: Vec::new(), action: PhantomData }
 }

@@ -9,13 +9,9 @@ use sea_orm::ConnectionTrait;
 use totp_rs::{Builder, Secret, Totp};
 use uuid::Uuid;
 
-use super::{
-    model::Actor,
-    service::{MOST_FAILURES, throttle, token_hash},
-    store,
-};
+use super::{model::Actor, service::token_hash, store};
 use crate::{
-    fault::{BAD_CODE, CODE_REQUIRED, Fault, Outcome, say},
+    fault::{BAD_CODE, Fault, Outcome, say},
     http::work::Work,
     platform::clock::now,
 };
@@ -69,31 +65,29 @@ pub async fn confirm(work: &Work, actor: &Actor, code: &str) -> Outcome<Vec<Stri
     let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
     let hashes: Vec<String> = codes.iter().map(|code| token_hash(code)).collect();
     store::confirm_totp(work.db(), actor.user_id, &hashes).await?;
+    // This session has proved the factor now; others began without it, and whoever holds them may be somebody else.
+    store::prove_session(work.db(), actor.session_id, true).await?;
+    store::end_other_sessions(work.db(), actor.user_id, actor.session_id).await?;
     Ok(codes)
 }
 
-/// Removes the second factor of a person who proves to have it. As with [`prove`] the inner result is the verdict;
-/// a refusal is to be committed, so that a stolen session can't guess on.
-pub async fn disable(work: &Work, actor: &Actor, code: &str) -> Outcome<Outcome<()>> {
-    let guesses = token_hash(&format!("second-factor {}", actor.user_id));
-    throttle(work.db(), &[(&guesses, MOST_FAILURES)]).await?;
-    if prove(work.db(), actor.user_id, Some(code)).await?.is_err() {
-        store::record_failure(work.db(), &guesses).await?;
-        let wrong = say("Kode salah atau sudah dipakai.", "The code is wrong or was used already.");
-        return Ok(Err(Fault::invalid_field("/code", "bad_code", wrong)));
-    }
-    store::remove_totp(work.db(), actor.user_id).await?;
-    Ok(Ok(()))
+/// Whether a person has a second factor that counts.
+pub async fn is_set_up(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<bool> {
+    Ok(store::totp(connection, user).await?.is_some_and(|row| row.confirmed_at.is_some()))
 }
 
-/// Whether `code` is what the second factor of `user` asks for; who has none needs none. The outer result is
-/// trouble of ours, the inner one the verdict, so that a spent code stays spent whatever comes after.
-pub async fn prove(connection: &impl ConnectionTrait, user: Uuid, code: Option<&str>) -> Outcome<Outcome<()>> {
+/// Whether `code`, bare as [`crate::values::input::Passcode`] leaves it, is what the second factor of `user` asks for. The outer
+/// result is trouble of ours, the inner one the verdict, so that a spent code stays spent whatever comes after.
+pub async fn prove(connection: &impl ConnectionTrait, user: Uuid, code: &str) -> Outcome<Outcome<()>> {
     let Some(row) = store::totp(connection, user).await?.filter(|row| row.confirmed_at.is_some()) else { return Ok(Ok(())) };
-    let Some(code) = code else { return Ok(Err(Fault::new(&CODE_REQUIRED))) };
-    let code = code.trim();
-    let proven = spend(connection, user, &row.secret, code).await? || store::spend_recovery_code(connection, user, &token_hash(code)).await?;
+    let proven =
+        spend(connection, user, &row.secret, code).await? || store::spend_recovery_code(connection, user, &token_hash(&as_written(code))).await?;
     Ok(if proven { Ok(()) } else { Err(Fault::new(&BAD_CODE)) })
+}
+
+/// A recovery code as it was written down: two halves.
+fn as_written(code: &str) -> String {
+    code.split_at_checked(5).map_or_else(|| code.to_owned(), |(first, second)| format!("{first}-{second}"))
 }
 
 /// Checks a code of the app against the time step it is from, one step of clock difference allowed, and spends it.

@@ -1,70 +1,43 @@
 //! Signing in and out, and making people.
 
-use std::sync::LazyLock;
-
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
-    password_hash::{SaltString, rand_core::OsRng},
-};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use rand::{Rng, RngCore};
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    model::{Actor, AgencyRole, ByKey, SmeRole, Withheld, check_email, check_password},
-    policy::Permit,
+    attempts::{self, Attempt, Limit},
+    email::{canonical, check_email},
+    model::{Actor, AgencyRole, ByKey, SmeRole, Withheld},
+    passwords::{check_password, hash_password, verify},
+    policy::{self, Permit},
     second_factor,
     store::{self, Target},
 };
 use crate::{
     app::App,
-    clients::model::Client,
-    fault::{BAD_CREDENTIALS, CODE_REQUIRED, FORBIDDEN, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
+    clients::{self, model::Client},
+    fault::{BAD_CREDENTIALS, CODE_REQUIRED, FORBIDDEN, Fault, Outcome, UNAUTHENTICATED, say},
     http::work::{Work, hex},
     platform::clock::now,
-    values::{Language, check_text},
+    values::{Language, check_text, input::Passcode, text::is_forbidden},
+    webhooks,
 };
 
 /// A session ends after this time, used or not.
 const SESSION: Duration = Duration::days(30);
-/// Failures within this window count.
-const WINDOW: Duration = Duration::minutes(15);
-/// Per account and address together, so that a stranger's guesses don't lock the owner out elsewhere.
-pub const MOST_FAILURES: i64 = 10;
-/// Per address, over all accounts.
-const MOST_FAILURES_OF_ADDRESS: i64 = 100;
-
-/// OWASP's second recommended setting for Argon2id: 19 MiB, 2 passes, 1 lane.
-static ARGON2: LazyLock<Argon2<'static>> = LazyLock::new(|| {
-    let params = Params::new(19 * 1024, 2, 1, None).unwrap_or_default();
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-});
-
-/// Verified where the account is unknown, so that both cases take the same time.
-static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody has this password").unwrap_or_default());
-
-fn hash_now(password: &str) -> Outcome<String> {
-    let salt = SaltString::generate(&mut OsRng);
-    let hash = ARGON2.hash_password(password.as_bytes(), &salt);
-    Ok(hash.map_err(|error| Fault::internal(anyhow::anyhow!("argon2: {error}")))?.to_string())
-}
-
-/// Hashes a password away from the request threads.
-pub async fn hash_password(password: String) -> Outcome<String> {
-    tokio::task::spawn_blocking(move || hash_now(&password)).await.map_err(Fault::internal)?
-}
-
-async fn verify(hash: String, password: String) -> Outcome<bool> {
-    let check = move || {
-        let hash = if hash.is_empty() { NOBODY.clone() } else { hash };
-        PasswordHash::new(&hash).is_ok_and(|parsed| ARGON2.verify_password(password.as_bytes(), &parsed).is_ok())
-    };
-    tokio::task::spawn_blocking(check).await.map_err(Fault::internal)
-}
+/// Failures of an account from one network within 15 minutes, so that a stranger's guesses don't lock the owner out elsewhere.
+const MOST_FAILURES: i64 = 10;
+/// From one network, over all accounts.
+const MOST_FAILURES_OF_NETWORK: i64 = 100;
+/// Of one account, over all networks: whoever has many addresses gets no further with a password that is guessable.
+const MOST_FAILURES_OF_ACCOUNT: i64 = 200;
+/// Codes of one account, wherever they come from. Nobody is locked out by this who does not have the password.
+const MOST_CODES: i64 = 10;
+/// A sensitive step asks for the password or the second factor again after this time.
+pub const FRESH: Duration = Duration::minutes(10);
 
 /// A token of 256 random bits, and the hash that is stored of it.
 pub fn new_token() -> (String, String) {
@@ -86,7 +59,10 @@ pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
     let (smes, mut agencies) = store::memberships(reader, owner.user_id).await?;
     let mut is_operator = owner.is_operator == 1;
     let mut withheld = Withheld::default();
-    if app.config.staff_second_factor() && owner.has_second_factor == 0 {
+    // A session is as strong as how it began: one that knew the password alone gains nothing when its person, or whoever stole
+    // it, sets up a factor later.
+    let lacks_factor = owner.proved_second_factor == 0;
+    if lacks_factor && (app.config.staff_second_factor() || owner.has_second_factor > 0) {
         withheld = Withheld { agencies: std::mem::take(&mut agencies), is_operator: std::mem::take(&mut is_operator) };
     }
     if now() - owner.last_seen_at > Duration::hours(1) {
@@ -105,6 +81,7 @@ pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
         agencies,
         by_key: None,
         withheld,
+        proved_at: owner.proved_at,
     })
 }
 
@@ -127,6 +104,7 @@ pub async fn by_key(app: &App, client: &Client) -> Outcome<Actor> {
         agencies,
         by_key: Some(ByKey { client: client.id, scopes: client.scopes.clone() }),
         withheld: Withheld::default(),
+        proved_at: None,
     })
 }
 
@@ -138,7 +116,8 @@ pub struct SignedIn {
 
 /// Where a request comes from, as far as sessions and throttling go.
 pub struct Device {
-    pub address: String,
+    /// The client's network: its IPv4 address, or the /64 of its IPv6 address.
+    pub network: String,
     pub user_agent: String,
 }
 
@@ -147,76 +126,141 @@ pub struct Credentials<'a> {
     pub email: &'a str,
     pub password: String,
     /// Of the authenticator app, or a recovery code; for accounts with a second factor.
-    pub code: Option<&'a str>,
+    pub code: Option<Passcode>,
 }
 
-/// Fails where one of the subjects has failed as often as it may.
-pub async fn throttle(connection: &impl ConnectionTrait, limits: &[(&str, i64)]) -> Outcome<()> {
-    for (subject, most) in limits {
-        if store::failures_since(connection, subject, now() - WINDOW).await? >= *most {
-            let detail = say("Coba lagi beberapa menit lagi.", "Try again in a few minutes.");
-            return Err(Fault::new(&THROTTLED).retry_after(300).detail(detail));
-        }
-    }
-    Ok(())
-}
-
-/// Checks e-mail, password and second factor, and opens a session. Ten failures of one account from one address,
-/// or a hundred from one address, within 15 minutes answer 429.
+/// Checks e-mail, password and second factor, and opens a session. Too many failures within 15 minutes answer 429: of one
+/// account from one network, of one network, of one account; and of one account's codes.
 pub async fn sign_in(app: &App, credentials: Credentials<'_>, device: &Device) -> Outcome<SignedIn> {
-    let email = credentials.email.trim().to_lowercase();
-    let (account, address) = (token_hash(&format!("{email} {}", device.address)), token_hash(&device.address));
-    let reader = app.database.reader();
-    throttle(reader, &[(&account, MOST_FAILURES), (&address, MOST_FAILURES_OF_ADDRESS)]).await?;
-    let user = store::user_by_email(reader, &email).await?.filter(|user| user.status == "active");
-    let hash = user.as_ref().map(|user| user.password_hash.clone()).unwrap_or_default();
-    let matches = verify(hash, credentials.password).await?;
+    let (user, by_factor, attempts) = prove(app, credentials, device).await?;
     let work = Work::begin(app, "sign-in").await?;
-    let proven = match user.filter(|_| matches) {
-        Some(user) => second_factor::prove(work.db(), user.id, credentials.code).await?.map(|()| user.id),
-        None => Err(Fault::new(&BAD_CREDENTIALS)),
-    };
-    let user = match proven {
-        Ok(user) => user,
-        Err(fault) => {
-            // A missing code is no guess.
-            if fault.kind.code != CODE_REQUIRED.code {
-                store::record_failure(work.db(), &account).await?;
-                store::record_failure(work.db(), &address).await?;
-            }
-            work.commit().await?;
-            return Err(fault);
-        }
-    };
-    let session = open_session(&work, user, &device.user_agent).await?;
+    for attempt in attempts {
+        attempt.forgive(work.db()).await?;
+    }
+    let session = open_session(&work, user, device, by_factor).await?;
     work.commit().await?;
     Ok(session)
 }
 
-async fn open_session(work: &Work, user: Uuid, user_agent: &str) -> Outcome<SignedIn> {
+/// Who proves to be there with these credentials, whether by a second factor, and what to forgive once all else is well.
+async fn prove(app: &App, credentials: Credentials<'_>, device: &Device) -> Outcome<(Uuid, bool, Vec<Attempt>)> {
+    let email = canonical(credentials.email).unwrap_or_default();
+    let limits = [
+        Limit::new("account at network", &format!("{email} {}", device.network), MOST_FAILURES),
+        Limit::new("network", &device.network, MOST_FAILURES_OF_NETWORK),
+        Limit::new("account", &email, MOST_FAILURES_OF_ACCOUNT),
+    ];
+    let attempt = attempts::begin(app, &limits).await?;
+    let user = store::user_by_email(app.database.reader(), &email).await?.filter(|user| user.status == "active");
+    let hash = user.as_ref().map(|user| user.password_hash.clone()).unwrap_or_default();
+    let matches = verify(hash, credentials.password).await?;
+    let Some(user) = user else { return Err(Fault::new(&BAD_CREDENTIALS)) };
+    if !matches {
+        note(app, user.id, "sign_in_failed").await?;
+        return Err(Fault::new(&BAD_CREDENTIALS));
+    }
+    match prove_factor(app, user.id, credentials.code.as_deref()).await {
+        Ok(None) => Ok((user.id, false, vec![attempt])),
+        Ok(Some(code)) => Ok((user.id, true, vec![attempt, code])),
+        Err(fault) => {
+            // The password was right, and a missing code is no guess.
+            let work = Work::begin(app, "sign-in").await?;
+            attempt.forgive(work.db()).await?;
+            work.commit().await?;
+            if fault.kind.code != CODE_REQUIRED.code {
+                note(app, user.id, "second_factor_failed").await?;
+            }
+            Err(fault)
+        }
+    }
+}
+
+/// Proves the second factor of `user`, and answers the attempt that it took; none where there is no factor to prove.
+pub async fn prove_factor(app: &App, user: Uuid, code: Option<&str>) -> Outcome<Option<Attempt>> {
+    if !second_factor::is_set_up(app.database.reader(), user).await? {
+        return Ok(None);
+    }
+    let Some(code) = code else { return Err(Fault::new(&CODE_REQUIRED)) };
+    let attempt = attempts::begin(app, &[Limit::new("code", &user.to_string(), MOST_CODES)]).await?;
+    let work = Work::begin(app, "second-factor").await?;
+    let verdict = second_factor::prove(work.db(), user, code).await?;
+    // A spent code stays spent whatever comes after.
+    work.commit().await?;
+    verdict.map(|()| Some(attempt))
+}
+
+/// Writes down what happened to somebody's account outside their own sessions.
+async fn note(app: &App, user: Uuid, action: &str) -> Outcome<()> {
+    let work = Work::begin(app, "sign-in").await?;
+    work.audit(&policy::system::<policy::OwnAccount>(user), action, "user", user, json!({}), None).await?;
+    work.commit().await
+}
+
+/// What somebody proves to be there with, in the middle of a session.
+pub enum Proof {
+    Password(String),
+    Code(Passcode),
+}
+
+/// Asks again who is there, for a sensitive step: by password, or by the second factor where there is one. Counted as
+/// attempts to sign in are.
+pub async fn confirm_presence(app: &App, actor: &Actor, proof: Proof, device: &Device) -> Outcome<()> {
+    let wrong = |pointer, say| Fault::invalid_field(pointer, "wrong", say);
+    let (attempt, by_factor) = match proof {
+        Proof::Password(password) => {
+            let limits = [
+                Limit::new("account at network", &format!("{} {}", actor.email, device.network), MOST_FAILURES),
+                Limit::new("account", &actor.email, MOST_FAILURES_OF_ACCOUNT),
+            ];
+            let attempt = attempts::begin(app, &limits).await?;
+            let user = store::user_by_id(app.database.reader(), actor.user_id).await?.ok_or_else(Fault::not_found)?;
+            if !verify(user.password_hash, password).await? {
+                note(app, actor.user_id, "confirmation_failed").await?;
+                return Err(wrong("/password", say("Kata sandi salah.", "The password is wrong.")));
+            }
+            (Some(attempt), false)
+        }
+        Proof::Code(code) => {
+            let attempt = prove_factor(app, actor.user_id, Some(&code)).await?;
+            let attempt = attempt.ok_or_else(|| wrong("/code", say("Faktor kedua belum diatur.", "No second factor is set up.")))?;
+            (Some(attempt), true)
+        }
+    };
+    let work = Work::begin(app, "confirm").await?;
+    if let Some(attempt) = attempt {
+        attempt.forgive(work.db()).await?;
+    }
+    store::prove_session(work.db(), actor.session_id, by_factor).await?;
+    work.audit(&policy::own_account(actor), "confirm_presence", "user", actor.user_id, json!({ "by_factor": by_factor }), None).await?;
+    work.commit().await
+}
+
+async fn open_session(work: &Work, user: Uuid, device: &Device, by_factor: bool) -> Outcome<SignedIn> {
     let ((token, hash), expires_at) = (new_token(), now() + SESSION);
-    let user_agent: String = user_agent.chars().take(200).collect();
-    store::insert_session(work.db(), store::NewSession { user, token_hash: &hash, user_agent: &user_agent, expires_at }).await?;
+    let user_agent: String = device.user_agent.chars().filter(|c| !is_forbidden(*c)).take(200).collect();
+    let new = store::NewSession { user, token_hash: &hash, user_agent: &user_agent, expires_at, proved_second_factor: by_factor };
+    let session = store::insert_session(work.db(), new).await?;
+    let change = json!({ "session": session, "by_factor": by_factor });
+    work.audit(&policy::system::<policy::OwnAccount>(user), "sign_in", "user", user, change, None).await?;
     Ok(SignedIn { token, expires_at })
 }
 
-/// Accounts made from one address within 15 minutes: a Bimtek of 120 may share one connection.
+/// Accounts made from one network within 15 minutes: a Bimtek of 120 may share one connection.
 const MOST_REGISTRATIONS: i64 = 200;
 
 /// Makes an account for somebody whom nobody invited, and signs in. It belongs to nothing until it registers an
-/// SME, which an office then verifies (row A4).
+/// SME, which an office then verifies.
 pub async fn register(app: &App, new: NewUser, device: &Device) -> Outcome<SignedIn> {
     if !app.config.registration {
         let detail = say("Akun dibuat lewat undangan dinas.", "Accounts are made by invitation of the office.");
         return Err(Fault::new(&FORBIDDEN).detail(detail));
     }
-    let subject = token_hash(&format!("register {}", device.address));
-    throttle(app.database.reader(), &[(&subject, MOST_REGISTRATIONS)]).await?;
+    // Never forgiven: what is counted here is accounts, not failures.
+    let _counted = attempts::begin(app, &[Limit::new("register", &device.network, MOST_REGISTRATIONS)]).await?;
     let user = prepare_user(new).await?;
     let work = Work::begin(app, "register").await?;
     let user = store::insert_user(work.db(), user).await?;
-    store::record_failure(work.db(), &subject).await?;
-    let session = open_session(&work, user, &device.user_agent).await?;
+    let session = open_session(&work, user, device, false).await?;
     work.commit().await?;
     Ok(session)
 }
@@ -236,7 +280,7 @@ pub async fn prepare_user(new: NewUser) -> Outcome<store::user::Model> {
     let mut faults = Vec::new();
     let email = check_email(&new.email, "/email", &mut faults);
     check_text(&new.display_name, "/display_name", 120, &mut faults);
-    check_password(&new.password, "/password", &mut faults);
+    check_password(&new.password, &[&email, &new.display_name], "/password", &mut faults);
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
@@ -267,30 +311,53 @@ pub fn random_password() -> String {
     (0..20).map(|_| char::from(rng.sample(rand::distr::Alphanumeric))).collect()
 }
 
-/// Sets and answers a new random password, and ends all sessions of the person.
+/// Sets and answers a new random password, and ends all that the old one had made.
 pub async fn reset_password(app: &App, email: &str) -> Outcome<String> {
     let password = random_password();
     let hash = hash_password(password.clone()).await?;
     let work = Work::begin(app, "command-line").await?;
     let user = user_of(&work, email).await?;
     store::set_password(work.db(), user, &hash).await?;
-    store::end_sessions(work.db(), user).await?;
+    end_all_of(&work, user, "reset_password").await?;
     work.commit().await?;
     Ok(password)
 }
 
 async fn user_of(work: &Work, email: &str) -> Outcome<Uuid> {
-    let user = store::user_by_email(work.db(), &email.trim().to_lowercase()).await?;
+    let user = store::user_by_email(work.db(), &canonical(email).unwrap_or_default()).await?;
     Ok(user.ok_or_else(Fault::not_found)?.id)
 }
 
-/// Removes the second factor of a person and ends all their sessions.
+/// Removes the second factor of a person and ends all that it had made.
 pub async fn reset_second_factor(app: &App, email: &str) -> Outcome<()> {
     let work = Work::begin(app, "command-line").await?;
     let user = user_of(&work, email).await?;
     store::remove_totp(work.db(), user).await?;
-    store::end_sessions(work.db(), user).await?;
+    end_all_of(&work, user, "reset_second_factor").await?;
     work.commit().await
+}
+
+/// Keeps a person out, or lets them in again. Who is kept out has no session, key, invitation or webhook left.
+pub async fn set_suspended(app: &App, email: &str, suspended: bool) -> Outcome<()> {
+    let work = Work::begin(app, "command-line").await?;
+    let user = user_of(&work, email).await?;
+    store::set_status(work.db(), user, if suspended { "disabled" } else { "active" }).await?;
+    if suspended {
+        end_all_of(&work, user, "suspend").await?;
+    } else {
+        work.audit(&policy::system::<policy::OwnAccount>(Uuid::nil()), "reinstate", "user", user, json!({}), None).await?;
+    }
+    work.commit().await
+}
+
+/// Ends what a secret had made, whoever used it: sessions, keys, open invitations and webhooks, with a record of each kind.
+async fn end_all_of(work: &Work, user: Uuid, why: &str) -> Outcome<()> {
+    store::end_sessions(work.db(), user).await?;
+    let keys = clients::service::revoke_all_of(work, user).await?;
+    let invitations = store::close_invitations_of(work.db(), user, None).await?;
+    let webhooks = webhooks::service::disable_those_of(work, user, None).await?;
+    let change = json!({ "sessions": "all", "api_clients": keys, "invitations": invitations, "webhook_endpoints": webhooks });
+    work.audit(&policy::system::<policy::OwnAccount>(Uuid::nil()), why, "user", user, change, None).await
 }
 
 /// An invitation is open for this long.
@@ -328,7 +395,7 @@ pub struct Acceptance {
     pub display_name: Option<String>,
     pub password: String,
     /// For an account with a second factor.
-    pub code: Option<String>,
+    pub code: Option<Passcode>,
 }
 
 /// Who an invitation turns out to be for.
@@ -345,7 +412,7 @@ pub async fn accept_invitation(app: &App, acceptance: Acceptance, device: &Devic
     let known = store::user_by_email(app.database.reader(), &invitation.email).await?;
     // An account proves itself by signing in, with all the limits that has.
     let person = if let Some(user) = known {
-        let credentials = Credentials { email: &invitation.email, password: acceptance.password, code: acceptance.code.as_deref() };
+        let credentials = Credentials { email: &invitation.email, password: acceptance.password, code: acceptance.code };
         Person::Known(user.id, sign_in(app, credentials, device).await?)
     } else {
         let (email, display_name) = (invitation.email.clone(), acceptance.display_name.unwrap_or_default());
@@ -353,14 +420,15 @@ pub async fn accept_invitation(app: &App, acceptance: Acceptance, device: &Devic
         Person::New(prepare_user(new).await?)
     };
     let work = Work::begin(app, "invitation").await?;
-    if !store::close_invitation(work.db(), invitation.id, true).await? {
+    // Whoever invited may have left since, or may no longer invite.
+    if !store::may_still_invite(work.db(), invitation.id).await? || !store::close_invitation(work.db(), invitation.id, true).await? {
         return Err(unknown());
     }
     let (user, session) = match person {
         Person::Known(user, session) => (user, session),
         Person::New(user) => {
             let user = store::insert_user(work.db(), user).await?;
-            (user, open_session(&work, user, &device.user_agent).await?)
+            (user, open_session(&work, user, device, false).await?)
         }
     };
     let target = invitation.sme_id.map(Target::Sme).or(invitation.agency_id.map(Target::Agency)).ok_or_else(unknown)?;

@@ -58,12 +58,15 @@ pub struct SessionOwner {
     pub locale: String,
     pub is_operator: i64,
     pub has_second_factor: i64,
+    /// Whether the session began with the second factor, or proved it since.
+    pub proved_second_factor: i64,
+    pub proved_at: Option<DateTime<Utc>>,
     pub last_seen_at: DateTime<Utc>,
 }
 
 /// The live session with this token hash, and whose it is.
 pub async fn session_owner(connection: &impl ConnectionTrait, token_hash: &str) -> Outcome<Option<SessionOwner>> {
-    let text = "select s.id as session_id, s.last_seen_at, u.id as user_id, u.email, u.display_name, u.locale, u.is_operator, \
+    let text = "select s.id as session_id, s.last_seen_at, s.proved_second_factor, s.proved_at, u.id as user_id, u.email, u.display_name, u.locale, u.is_operator, \
                 (select count(*) from user_totp t where t.user_id = u.id and t.confirmed_at is not null) as has_second_factor \
                 from sessions s join users u on u.id = s.user_id \
                 where s.token_hash = ? and s.revoked_at is null and s.expires_at > ? and u.status = 'active'";
@@ -110,15 +113,42 @@ pub struct NewSession<'a> {
     pub token_hash: &'a str,
     pub user_agent: &'a str,
     pub expires_at: DateTime<Utc>,
+    pub proved_second_factor: bool,
 }
 
 pub async fn insert_session(connection: &impl ConnectionTrait, session: NewSession<'_>) -> Outcome<Uuid> {
     let id = Uuid::now_v7();
-    let text = "insert into sessions (id, user_id, token_hash, user_agent, created_at, last_seen_at, expires_at) values (?, ?, ?, ?, ?, ?, ?)";
-    let values =
-        [id.into(), session.user.into(), session.token_hash.into(), session.user_agent.into(), now().into(), now().into(), session.expires_at.into()];
+    let text = "insert into sessions \
+                (id, user_id, token_hash, user_agent, created_at, last_seen_at, expires_at, proved_second_factor, proved_at) \
+                values (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let values = [
+        id.into(),
+        session.user.into(),
+        session.token_hash.into(),
+        session.user_agent.into(),
+        now().into(),
+        now().into(),
+        session.expires_at.into(),
+        i64::from(session.proved_second_factor).into(),
+        now().into(),
+    ];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(id)
+}
+
+/// Notes that the person of a session is there: proved now, with the second factor where `by_factor`.
+pub async fn prove_session(connection: &impl ConnectionTrait, session: Uuid, by_factor: bool) -> Outcome<()> {
+    let text = "update sessions set proved_at = ?, proved_second_factor = max_of where id = ?";
+    let text = if by_factor { text.replace("max_of", "1") } else { text.replace("max_of", "proved_second_factor") };
+    connection.execute_raw(sql(connection, &text, [now().into(), session.into()])).await?;
+    Ok(())
+}
+
+/// Ends every session of the user but this one.
+pub async fn end_other_sessions(connection: &impl ConnectionTrait, user: Uuid, but: Uuid) -> Outcome<()> {
+    let text = "update sessions set revoked_at = ? where user_id = ? and id <> ? and revoked_at is null";
+    connection.execute_raw(sql(connection, text, [now().into(), user.into(), but.into()])).await?;
+    Ok(())
 }
 
 #[derive(FromQueryResult)]
@@ -145,18 +175,24 @@ pub async fn revoke_session(connection: &impl ConnectionTrait, user: Uuid, sessi
     Ok(result.rows_affected() == 1)
 }
 
-/// Failures of `subject` (an account or an address) since `since`.
-pub async fn failures_since(connection: &impl ConnectionTrait, subject: &str, since: DateTime<Utc>) -> Outcome<i64> {
+/// Attempts of `subject` since `since` that were not forgiven.
+pub async fn attempts_since(connection: &impl ConnectionTrait, subject: &str, since: DateTime<Utc>) -> Outcome<i64> {
     let text = "select count(*) as n from sign_in_failures where subject = ? and at > ?";
     let row = connection.query_one_raw(sql(connection, text, [subject.into(), since.into()])).await?;
     Ok(row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0))
 }
 
-pub async fn record_failure(connection: &impl ConnectionTrait, subject: &str) -> Outcome<()> {
-    let forget = "delete from sign_in_failures where at < ?";
-    connection.execute_raw(sql(connection, forget, [(now() - chrono::Duration::hours(1)).into()])).await?;
+pub async fn insert_attempt(connection: &impl ConnectionTrait, subject: &str) -> Outcome<Uuid> {
+    let id = Uuid::now_v7();
     let text = "insert into sign_in_failures (id, subject, at) values (?, ?, ?)";
-    connection.execute_raw(sql(connection, text, [Uuid::now_v7().into(), subject.into(), now().into()])).await?;
+    connection.execute_raw(sql(connection, text, [id.into(), subject.into(), now().into()])).await?;
+    Ok(id)
+}
+
+pub async fn remove_attempts(connection: &impl ConnectionTrait, rows: &[Uuid]) -> Outcome<()> {
+    for row in rows {
+        connection.execute_raw(sql(connection, "delete from sign_in_failures where id = ?", [(*row).into()])).await?;
+    }
     Ok(())
 }
 
@@ -287,6 +323,33 @@ pub async fn close_invitation(connection: &impl ConnectionTrait, id: Uuid, accep
     Ok(connection.execute_raw(sql(connection, &text, [now().into(), id.into()])).await?.rows_affected() == 1)
 }
 
+/// Closes open invitations that a user made, to one target or to all; answers how many.
+pub async fn close_invitations_of(connection: &impl ConnectionTrait, user: Uuid, target: Option<Target>) -> Outcome<u64> {
+    let open = "update invitations set revoked_at = ? where invited_by = ? and accepted_at is null and revoked_at is null";
+    let (text, values) = of_target(open, vec![now().into(), user.into()], target);
+    Ok(connection.execute_raw(sql(connection, &text, values)).await?.rows_affected())
+}
+
+/// Narrows a statement to one target.
+pub fn of_target(text: &str, mut values: Vec<sea_orm::Value>, target: Option<Target>) -> (String, Vec<sea_orm::Value>) {
+    let Some((column, id)) = target.map(Target::column) else { return (text.to_owned(), values) };
+    values.push(id.into());
+    (format!("{text} and {column} = ?"), values)
+}
+
+/// Whether whoever made an invitation could make it now.
+pub async fn may_still_invite(connection: &impl ConnectionTrait, invitation: Uuid) -> Outcome<bool> {
+    let text = "select 1 from invitations i join users u on u.id = i.invited_by where i.id = ? and u.status = 'active' and (u.is_operator = 1 \
+                or exists (select 1 from sme_memberships m where m.sme_id = i.sme_id and m.user_id = u.id and m.role = 'owner') \
+                or exists (select 1 from agency_members m where m.agency_id = i.agency_id and m.user_id = u.id and m.role = 'head'))";
+    Ok(connection.query_one_raw(sql(connection, text, [invitation.into()])).await?.is_some())
+}
+
+pub async fn set_status(connection: &impl ConnectionTrait, user: Uuid, status: &str) -> Outcome<()> {
+    connection.execute_raw(sql(connection, "update users set status = ? where id = ?", [status.into(), user.into()])).await?;
+    Ok(())
+}
+
 /// Makes a user a member of an SME or of an agency's staff.
 pub async fn add_member(connection: &impl ConnectionTrait, target: Target, user: Uuid, role: &str) -> Outcome<()> {
     let (table, (column, id)) = (target.members(), target.column());
@@ -398,5 +461,7 @@ pub async fn confirm_totp(connection: &impl ConnectionTrait, user: Uuid, recover
 pub async fn remove_totp(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from recovery_codes where user_id = ?", [user.into()])).await?;
     connection.execute_raw(sql(connection, "delete from user_totp where user_id = ?", [user.into()])).await?;
+    // No session has proved a factor that there no longer is.
+    connection.execute_raw(sql(connection, "update sessions set proved_second_factor = 0 where user_id = ?", [user.into()])).await?;
     Ok(())
 }

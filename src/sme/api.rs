@@ -93,13 +93,17 @@ impl From<Model> for Sme {
 pub struct NewSme {
     /// The office that mentors the business.
     pub agency_id: Uuid,
+    #[oai(validator(min_length = 1, max_length = 120))]
     pub brand_name: String,
     #[serde(default)]
+    #[oai(validator(max_length = 200))]
     pub legal_name: Option<String>,
     /// Made from the name where absent.
     #[serde(default)]
+    #[oai(validator(max_length = 80))]
     pub handle: Option<String>,
     pub story: Localized,
+    #[oai(validator(max_length = 20))]
     pub regency_code: String,
 }
 
@@ -109,17 +113,28 @@ pub struct NewSme {
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 pub struct SmePatch {
+    #[oai(validator(min_length = 1, max_length = 120))]
     pub brand_name: Option<String>,
+    #[oai(validator(max_length = 200))]
     pub legal_name: Option<String>,
+    #[oai(validator(max_length = 80))]
     pub handle: Option<String>,
     pub story: Option<Localized>,
+    #[oai(validator(max_length = 20))]
     pub regency_code: Option<String>,
+    #[oai(validator(max_length = 200))]
     pub street: MaybeUndefined<String>,
+    #[oai(validator(max_length = 40))]
     pub phone: MaybeUndefined<String>,
+    #[oai(validator(max_length = 40))]
     pub whatsapp: MaybeUndefined<String>,
+    #[oai(validator(max_length = 254))]
     pub email: MaybeUndefined<String>,
+    #[oai(validator(max_length = 300))]
     pub website: MaybeUndefined<String>,
+    #[oai(validator(max_items = 20))]
     pub public_contacts: Option<Vec<String>>,
+    #[oai(validator(minimum(value = "1800"), maximum(value = "2200")))]
     pub founded_year: MaybeUndefined<i64>,
     pub location: MaybeUndefined<Location>,
     /// Replaced whole. Networks: facebook, instagram, shopee, tiktok, tokopedia, youtube.
@@ -157,7 +172,7 @@ impl SmeApi {
     async fn register(&self, member: Member, write: Write, body: Body<NewSme>) -> poem::Result<Created<Sme>> {
         let permit = policy::own_account(&member);
         let new = body.read()?;
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let registration = service::Registration {
             agency_id: new.agency_id,
             brand_name: new.brand_name,
@@ -187,7 +202,7 @@ impl SmeApi {
     /// A JSON Merge Patch with If-Match. What is public shows at once.
     #[oai(path = "/v1/smes/:sme_id", method = "patch", operation_id = "edit_sme")]
     async fn edit(&self, member: Member, write: Write, sme_id: Path<Uuid>, body: Body<SmePatch>) -> poem::Result<Reply<Sme>> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let permit = policy::permit::<EditSme>(&member, &store::scope(work.db(), *sme_id).await?)?;
         let sme = store::by_id(work.db(), *sme_id).await?;
         let patch = body.read()?;
@@ -217,7 +232,7 @@ impl SmeApi {
     /// After a rejection, once the reason is dealt with.
     #[oai(path = "/v1/smes/:sme_id/submit", method = "post", operation_id = "submit_sme")]
     async fn submit(&self, member: Member, write: Write, sme_id: Path<Uuid>) -> poem::Result<Reply<Sme>> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         let permit = policy::permit::<EditSme>(&member, &store::scope(work.db(), *sme_id).await?)?;
         let sme = store::by_id(work.db(), *sme_id).await?;
         let sme = service::submit(&work, &permit, sme).await?;
@@ -261,7 +276,7 @@ impl SmeApi {
 }
 
 async fn review(member: &Member, write: &Write, sme: Uuid, event: SmeEvent, body: &Body<Reason>) -> poem::Result<Reply<Sme>> {
-    let work = write.begin(member.user_id, body.bytes()).await?;
+    let work = write.begin(member, body.bytes()).await?;
     let permit = policy::permit::<ReviewSme>(member, &store::scope(work.db(), sme).await?)?;
     policy::not_ones_own(member, sme)?;
     let sme = store::by_id(work.db(), sme).await?;

@@ -49,8 +49,10 @@ state_machine! {
 #[serde(deny_unknown_fields)]
 pub struct Location {
     /// North is positive: Tangerang is about -6178000.
+    #[oai(validator(minimum(value = "-90000000"), maximum(value = "90000000")))]
     pub latitude_e6: i64,
     /// East is positive.
+    #[oai(validator(minimum(value = "-180000000"), maximum(value = "180000000")))]
     pub longitude_e6: i64,
 }
 

@@ -15,9 +15,9 @@ use crate::{
     http::work::Work,
     identity::policy::{EditSme, OwnAccount, Permit, ReviewSme},
     platform::clock::now,
-    storefront,
+    quotas, storefront,
     transitions::Machine,
-    values::{Localized, check_handle, check_text, handle_from},
+    values::{Localized, MOST_TRIES, check_handle, check_text, first_free, handle_from},
 };
 
 /// What a person tells about a business when registering it.
@@ -37,7 +37,8 @@ pub async fn register(work: &Work, permit: &Permit<OwnAccount>, new: Registratio
     check_text(&new.brand_name, "/brand_name", 120, &mut faults);
     check_regency(&new.regency_code, &mut faults);
     check_story(&new.story, &mut faults);
-    let handle = new.handle.unwrap_or_else(|| handle_from(&new.brand_name));
+    let is_asked_for = new.handle.is_some();
+    let handle = new.handle.unwrap_or_else(|| handle_from(&new.brand_name, "ikm"));
     check_handle(&handle, "/handle", &mut faults);
     let zone = store::agency_zone(work.db(), new.agency_id).await?;
     if zone.is_none() {
@@ -71,11 +72,42 @@ pub async fn register(work: &Work, permit: &Permit<OwnAccount>, new: Registratio
         created_at: now(),
         updated_at: now(),
     };
-    let sme = store::insert(work.db(), sme).await?;
+    quotas::pending_sme(work, permit.by()).await?;
+    let sme = if is_asked_for { insert(work, sme).await? } else { insert_under_free_handle(work, sme).await? };
     store::add_agency(work.db(), sme.id, new.agency_id).await?;
     store::add_membership(work.db(), sme.id, permit.by(), "owner").await?;
     work.audit(permit, "register", "sme", sme.id, json!({ "handle": sme.handle }), None).await?;
     Ok(sme)
+}
+
+async fn insert(work: &Work, sme: Model) -> Outcome<Model> {
+    check_not_remembered(work, &sme).await?;
+    store::insert(work.db(), sme).await
+}
+
+/// Refuses a handle under which another SME is still found: its redirect would lead its buyers to somebody else.
+async fn check_not_remembered(work: &Work, sme: &Model) -> Outcome<()> {
+    match store::remembered(work.db(), &sme.handle).await? {
+        Some(other) if other != sme.id => Err(handle_taken()),
+        _ => Ok(()),
+    }
+}
+
+fn handle_taken() -> Fault {
+    Fault::conflict("handle_taken", say("Handle ini sudah dipakai.", "This handle is taken."))
+}
+
+/// Puts in an SME whose handle nobody asked for: under the next one that is free where another has or had it. Who puts in the
+/// same at this moment is waited for.
+async fn insert_under_free_handle(work: &Work, mut sme: Model) -> Outcome<Model> {
+    let base = sme.handle.clone();
+    for _ in 0..MOST_TRIES {
+        sme.handle = first_free(&base, &store::handles_like(work.db(), &base).await?);
+        if store::insert_if_free(work.db(), &sme).await? {
+            return Ok(sme);
+        }
+    }
+    Err(handle_taken())
 }
 
 /// The fields of a profile that change; `None` leaves one as it is, `Some(None)` clears it.
@@ -168,6 +200,7 @@ pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change:
         return Err(Fault::invalid(faults));
     }
     if sme.handle != old_handle {
+        check_not_remembered(work, &sme).await?;
         store::remember_handle(work.db(), sme.id, &old_handle, &sme.handle).await?;
     }
     let sme = store::update(work.db(), sme).await?;

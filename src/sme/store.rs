@@ -1,6 +1,10 @@
 //! SQL of SMEs.
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use std::collections::HashSet;
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -8,8 +12,9 @@ use crate::{
     identity::policy::Scope,
     platform::{
         clock::now,
-        database::{sql, update_if_version},
+        database::{names, sql, update_if_version},
     },
+    values::common_beginning,
 };
 
 pub mod entity {
@@ -100,6 +105,25 @@ pub async fn insert(connection: &impl ConnectionTrait, sme: entity::Model) -> Ou
     Ok(sme.into_active_model().insert(connection).await?)
 }
 
+/// Puts the SME in unless another has its handle. True where it is in.
+pub async fn insert_if_free(connection: &impl ConnectionTrait, sme: &entity::Model) -> Outcome<bool> {
+    let insert = entity::Entity::insert(sme.clone().into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
+    Ok(insert.exec_without_returning(connection).await? == 1)
+}
+
+/// Handles like `base` that an SME has or had.
+pub async fn handles_like(connection: &impl ConnectionTrait, base: &str) -> Outcome<HashSet<String>> {
+    let text = "select handle from smes where handle like ? union select handle from sme_handle_history where handle like ?";
+    let like = format!("{}%", common_beginning(base));
+    names(connection, text, [like.clone().into(), like.into()]).await
+}
+
+/// The SME that had a handle before.
+pub async fn remembered(connection: &impl ConnectionTrait, handle: &str) -> Outcome<Option<Uuid>> {
+    let row = connection.query_one_raw(sql(connection, "select sme_id from sme_handle_history where handle = ?", [handle.into()])).await?;
+    Ok(row.map(|row| row.try_get("", "sme_id")).transpose()?)
+}
+
 /// Writes every column of `sme` under the next version, unless somebody was faster.
 pub async fn update(connection: &impl ConnectionTrait, mut sme: entity::Model) -> Outcome<entity::Model> {
     let read = sme.version;
@@ -128,10 +152,11 @@ pub async fn agency_zone(connection: &impl ConnectionTrait, agency: Uuid) -> Out
     Ok(row.map(|row| row.try_get("", "time_zone")).transpose()?)
 }
 
-/// Frees `handle` from the history and remembers `old` there, so that old addresses redirect.
+/// Remembers `old`, so that old addresses redirect, and forgets `new` where it was an old one of the same SME.
 pub async fn remember_handle(connection: &impl ConnectionTrait, sme: Uuid, old: &str, new: &str) -> Outcome<()> {
-    connection.execute_raw(sql(connection, "delete from sme_handle_history where handle in (?, ?)", [old.into(), new.into()])).await?;
-    let text = "insert into sme_handle_history (handle, sme_id) values (?, ?)";
+    let forget = "delete from sme_handle_history where sme_id = ? and handle in (?, ?)";
+    connection.execute_raw(sql(connection, forget, [sme.into(), old.into(), new.into()])).await?;
+    let text = "insert into sme_handle_history (handle, sme_id) values (?, ?) on conflict (handle) do update set sme_id = excluded.sme_id";
     connection.execute_raw(sql(connection, text, [old.into(), sme.into()])).await?;
     Ok(())
 }

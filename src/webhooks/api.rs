@@ -33,7 +33,7 @@ use crate::{
 pub struct WebhooksApi;
 
 /// A server that is told what happened.
-#[derive(Object)]
+#[derive(Clone, Object)]
 pub struct WebhookEndpoint {
     pub id: Uuid,
     /// Of an SME; else of an agency.
@@ -87,9 +87,11 @@ pub struct NewWebhookEndpoint {
     #[serde(default)]
     pub agency_id: Option<Uuid>,
     /// Encrypted, and reachable from the internet.
+    #[oai(validator(max_length = 2000))]
     pub url: String,
     /// An SME is told of itself, its products and applications, and of exhibitions; an agency of everything public, of the
     /// SMEs that it mentors, and of applications to its exhibitions.
+    #[oai(validator(max_items = 50))]
     pub events: Vec<EventKind>,
 }
 
@@ -99,8 +101,10 @@ pub struct NewWebhookEndpoint {
 #[serde(deny_unknown_fields)]
 pub struct WebhookEndpointPatch {
     #[serde(default)]
+    #[oai(validator(max_length = 2000))]
     pub url: Option<String>,
     #[serde(default)]
+    #[oai(validator(max_items = 50))]
     pub events: Option<Vec<EventKind>>,
     /// Switched on again, it is sent what waited.
     #[serde(default)]
@@ -195,7 +199,14 @@ impl From<Attempt> for WebhookAttempt {
 
 /// A permitted write on one endpoint, begun.
 async fn begin(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<(Work, Permit<ManageClients>, EndpointRow)> {
-    let work = write.begin(member.user_id, body).await?;
+    let work = write.begin(member, body).await?;
+    let (row, permit) = permitted(work.db(), member, id).await?;
+    Ok((work, permit, row))
+}
+
+/// The same for a sensitive step.
+async fn begin_confirmed(member: &Member, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<(Work, Permit<ManageClients>, EndpointRow)> {
+    let work = write.begin_confirmed(member, body).await?;
     let (row, permit) = permitted(work.db(), member, id).await?;
     Ok((work, permit, row))
 }
@@ -241,13 +252,12 @@ impl WebhooksApi {
         let new = body.read()?;
         let owner = owner(new.sme_id, new.agency_id)?;
         let permit = policy::permit::<ManageClients>(&member, &owner.scope())?;
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin_confirmed(&member, body.bytes()).await?;
         let row = service::create(&work, &permit, owner, new.url, &new.events).await?;
-        // The secret must not be kept with the request, so the answer is not remembered for a replay.
-        work.commit().await?;
-        let (secret, location) = (Some(row.secret.clone()), format!("/v1/webhook-endpoints/{}", row.id));
-        let endpoint = WebhookEndpoint { secret, ..row.try_into()? };
-        Ok(Created::new(&endpoint).version(endpoint.version).location(location))
+        let (secret, location) = (row.secret.clone(), format!("/v1/webhook-endpoints/{}", row.id));
+        let again = WebhookEndpoint::try_from(row)?;
+        let shown = Created::new(&WebhookEndpoint { secret: Some(secret), ..again.clone() }).version(again.version).location(location);
+        work.finish_secret(shown, &again).await
     }
 
     /// Read a webhook endpoint
@@ -269,7 +279,7 @@ impl WebhooksApi {
         endpoint_id: Path<Uuid>,
         body: Body<WebhookEndpointPatch>,
     ) -> poem::Result<Reply<WebhookEndpoint>> {
-        let (work, permit, row) = begin(&member, &write, *endpoint_id, body.bytes()).await?;
+        let (work, permit, row) = begin_confirmed(&member, &write, *endpoint_id, body.bytes()).await?;
         let patch = body.read()?;
         write.if_match(row.version)?;
         service::edit(&work, &permit, row, Change { url: patch.url, events: patch.events, enabled: patch.enabled }).await?;
@@ -293,12 +303,12 @@ impl WebhooksApi {
     /// The answer holds it, this once. For some more hours messages are signed with the old one too.
     #[oai(path = "/v1/webhook-endpoints/:endpoint_id/rotate", method = "post", operation_id = "rotate_webhook_secret")]
     async fn rotate(&self, member: Member, write: Write, endpoint_id: Path<Uuid>, body: Body<Rotation>) -> poem::Result<Reply<WebhookEndpoint>> {
-        let (work, permit, row) = begin(&member, &write, *endpoint_id, body.bytes()).await?;
+        let (work, permit, row) = begin_confirmed(&member, &write, *endpoint_id, body.bytes()).await?;
         let row = service::rotate(&work, &permit, row, overlap(body.read()?.overlap_hours)?).await?;
-        work.commit().await?;
-        let secret = Some(row.secret.clone());
-        let endpoint = WebhookEndpoint { secret, ..row.try_into()? };
-        Ok(Reply::new(&endpoint).version(endpoint.version))
+        let secret = row.secret.clone();
+        let again = WebhookEndpoint::try_from(row)?;
+        let shown = Reply::new(&WebhookEndpoint { secret: Some(secret), ..again.clone() }).version(again.version);
+        work.finish_secret(shown, &again).await
     }
 
     /// Send a test
@@ -359,7 +369,7 @@ impl WebhooksApi {
     /// With the same `webhook-id`, however it ended.
     #[oai(path = "/v1/webhook-deliveries/:delivery_id/replay", method = "post", operation_id = "replay_webhook_delivery")]
     async fn replay_one(&self, member: Member, write: Write, delivery_id: Path<Uuid>) -> poem::Result<Accepted<WebhookDelivery>> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         let delivery = store::delivery(work.db(), *delivery_id).await?.ok_or_else(Fault::not_found)?;
         let (_, permit) = permitted(work.db(), &member, delivery.endpoint_id).await?;
         service::replay_one(&work, &permit, &delivery).await?;

@@ -16,7 +16,7 @@ use crate::{
     fault::{Fault, FieldFault, Outcome, field, say},
     http::work::Work,
     identity::{
-        policy::{ManageClients, Permit},
+        policy::{self, ManageClients, Permit},
         store::Target,
     },
     platform::{clock::now, database::only_here, jobs::JobKind},
@@ -225,6 +225,17 @@ pub struct Change {
 }
 
 /// Changes an endpoint. Switched on again, it is sent what waited.
+/// Turns off the endpoints that a person made, for one owner or for all: who has left is told nothing more. Others of the owner
+/// may turn them on again.
+pub async fn disable_those_of(work: &Work, user: Uuid, owner: Option<Target>) -> Outcome<usize> {
+    let endpoints = store::disable_those_of(work.db(), user, owner).await?;
+    for endpoint in &endpoints {
+        let change = json!({ "reason": "maker_left", "made_by": user });
+        work.audit(&policy::system::<ManageClients>(Uuid::nil()), "disable", "webhook_endpoint", *endpoint, change, None).await?;
+    }
+    Ok(endpoints.len())
+}
+
 pub async fn edit(work: &Work, permit: &Permit<ManageClients>, mut row: EndpointRow, change: Change) -> Outcome<()> {
     let was_enabled = row.enabled == 1;
     if let Some(url) = change.url {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::model::DeliveryStatus;
 use crate::{
     fault::{Fault, Outcome, STALE},
-    identity::store::Target,
+    identity::store::{Target, of_target},
     platform::{
         clock::now,
         database::{marks, select, sql},
@@ -132,6 +132,14 @@ pub async fn find_endpoint(connection: &impl ConnectionTrait, id: Uuid) -> Outco
 }
 
 /// All that are told of anything.
+/// Turns off what a user made, for one owner or for all; answers which.
+pub async fn disable_those_of(connection: &impl ConnectionTrait, user: Uuid, owner: Option<Target>) -> Outcome<Vec<Uuid>> {
+    let made = "update webhook_endpoints set enabled = 0, disabled_reason = 'maker_left', version = version + 1 where created_by = ? and enabled = 1";
+    let (text, values) = of_target(made, vec![user.into()], owner);
+    let rows = connection.query_all_raw(sql(connection, &format!("{text} returning id"), values)).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+}
+
 pub async fn enabled_endpoints(connection: &impl ConnectionTrait) -> Outcome<Vec<EndpointRow>> {
     select(connection, &format!("{ENDPOINT} and enabled = 1 order by id"), []).await
 }

@@ -131,13 +131,16 @@ pub struct NewApplication {
 pub struct ApplicationPatch {
     pub pitch: MaybeUndefined<Localized>,
     /// What the SME wishes to show; replaces the list.
+    #[oai(validator(max_items = 200))]
     pub product_ids: Option<Vec<Uuid>>,
     /// Answers by question; replaces them.
     pub answers: Option<Value>,
     /// Watts that the booth has to supply.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100000")))]
     pub power_needed_w: Option<i64>,
     pub preferred_batch_id: MaybeUndefined<Uuid>,
     /// Such as `standard` or `corner`.
+    #[oai(validator(max_length = 60))]
     pub preferred_booth_class: MaybeUndefined<String>,
 }
 
@@ -211,6 +214,7 @@ pub struct Released {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct WaitlistOrder {
+    #[oai(validator(max_items = 5000))]
     pub application_ids: Vec<Uuid>,
 }
 
@@ -250,7 +254,7 @@ struct Begun<A> {
 }
 
 async fn begin<A: Action>(actor: &Actor, write: &Write, ids: (Uuid, Uuid), body: &[u8]) -> poem::Result<Begun<A>> {
-    let work = write.begin(actor.principal(), body).await?;
+    let work = write.begin(actor, body).await?;
     let exhibition = exhibitions::store::by_id(work.db(), ids.0).await?;
     let application = store::by_id(work.db(), ids.0, ids.1).await?;
     let permit = policy::permit::<A>(actor, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
@@ -278,7 +282,7 @@ pub struct Deciding {
 }
 
 pub async fn deciding(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Deciding> {
-    let work = write.begin(actor.principal(), body).await?;
+    let work = write.begin(actor, body).await?;
     let exhibition = exhibitions::store::by_id(work.db(), id).await?;
     let permit = exhibitions::api::visible::<Decide>(actor, &exhibition)?;
     let call = calls::lock(work.db(), id).await?;
@@ -329,7 +333,7 @@ impl ApplicationsApi {
         body: Body<NewApplication>,
     ) -> poem::Result<Created<Application>> {
         let new = body.read()?;
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let permit = policy::permit::<EditApplication>(&member, &sme::store::scope(work.db(), new.sme_id).await?)?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let application = service::create(&work, &permit, &exhibition, new.sme_id, new.lead_application_id).await?;

@@ -27,7 +27,7 @@ use crate::{
     },
     fault::{Fault, Outcome, STALE, field, say},
     http::work::Work,
-    identity::policy::{Apply, Decide, EditApplication, Permit, clock},
+    identity::policy::{Apply, Decide, EditApplication, Permit, clock, conflict_of_interest},
     platform::{clock::now, jobs::JobKind},
     sme::{self, model::SmeStatus},
     transitions::Machine,
@@ -352,6 +352,10 @@ pub struct Decision {
 pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, decisions: Vec<Decision>) -> Outcome<()> {
     let lacks = lacking(work.db(), exhibition, store::products(work.db(), exhibition.id, None).await?).await?;
     let mut undecided = store::undecided(work.db(), exhibition.id).await?;
+    let own = store::of_smes(work.db(), exhibition.id, permit.own_smes()).await?;
+    if decisions.iter().any(|decision| own.contains(&decision.application_id)) {
+        return Err(conflict_of_interest());
+    }
     let (mut prepared, mut faults) = (Vec::new(), Vec::new());
     let waiting = store::last_rank(work.db(), exhibition.id).await?;
     for (index, decision) in decisions.into_iter().enumerate() {
@@ -414,6 +418,11 @@ pub async fn release(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
             say("Keputusan dirilis oleh orang lain daripada yang menyiapkannya.", "Somebody other than who prepared the decisions releases them.");
         return Err(Fault::conflict("second_person_required", detail));
     }
+    let prepared_for_own = store::with_pending_decision(work.db(), exhibition.id).await?;
+    let own = store::of_smes(work.db(), exhibition.id, permit.own_smes()).await?;
+    if own.iter().any(|application| prepared_for_own.contains(application)) {
+        return Err(conflict_of_interest());
+    }
     let at = now();
     let released = store::release(work.db(), exhibition.id, at, confirm_by(call)).await?;
     store::tell_decided(work.db(), exhibition.id, at).await?;
@@ -425,6 +434,10 @@ pub async fn release(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
 
 /// Gives the waitlist an order; those who are not named keep theirs behind it.
 pub async fn reorder(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, order: &[Uuid]) -> Outcome<()> {
+    let own = store::of_smes(work.db(), exhibition.id, permit.own_smes()).await?;
+    if order.iter().any(|application| own.contains(application)) {
+        return Err(conflict_of_interest());
+    }
     let waiting: Vec<Uuid> = store::waitlist(work.db(), exhibition.id, 10_000).await?.into_iter().map(|row| row.application.id).collect();
     let others: Vec<Uuid> = waiting.iter().copied().filter(|id| !order.contains(id)).collect();
     let known: HashSet<Uuid> = waiting.iter().copied().collect();

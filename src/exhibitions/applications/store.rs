@@ -176,7 +176,7 @@ pub async fn products(connection: &impl ConnectionTrait, exhibition: Uuid, only:
 pub async fn set_products(connection: &impl ConnectionTrait, application: Uuid, products: &[Uuid]) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from application_products where application_id = ?", [application.into()])).await?;
     for product in products {
-        let text = "insert into application_products (application_id, product_id) values (?, ?)";
+        let text = "insert into application_products (application_id, product_id) values (?, ?) on conflict do nothing";
         connection.execute_raw(sql(connection, text, [application.into(), (*product).into()])).await?;
     }
     Ok(())
@@ -206,6 +206,25 @@ pub struct Prepared {
 /// Those who lead their booth and wait for a decision.
 pub async fn undecided(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<HashSet<Uuid>> {
     let text = "select id from applications where exhibition_id = ? and lead_id is null and status in ('submitted', 'under_review')";
+    let rows = connection.query_all_raw(sql(connection, text, [exhibition.into()])).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+}
+
+/// Applications that SMEs of somebody have part in: their own, and those that lead a booth which they share.
+pub async fn of_smes(connection: &impl ConnectionTrait, exhibition: Uuid, smes: &[Uuid]) -> Outcome<HashSet<Uuid>> {
+    if smes.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let places = vec!["?"; smes.len()].join(", ");
+    let text = format!("select coalesce(lead_id, id) as id from applications where exhibition_id = ? and sme_id in ({places})");
+    let values = std::iter::once(exhibition.into()).chain(smes.iter().map(|sme| (*sme).into()));
+    let rows = connection.query_all_raw(sql(connection, &text, values)).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
+}
+
+/// Those for whom a decision is prepared and not released.
+pub async fn with_pending_decision(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<HashSet<Uuid>> {
+    let text = "select id from applications where exhibition_id = ? and pending_decision is not null";
     let rows = connection.query_all_raw(sql(connection, text, [exhibition.into()])).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }

@@ -51,6 +51,7 @@ pub struct Call {
 #[serde(deny_unknown_fields)]
 pub struct NewGrace {
     /// `YYYY-MM-DDTHH:MM` on the clock of the venue.
+    #[oai(validator(max_length = 40))]
     pub until: String,
 }
 
@@ -68,11 +69,15 @@ pub struct Grace {
 pub struct CallTerms {
     pub intro: Localized,
     /// `YYYY-MM-DDTHH:MM`.
+    #[oai(validator(max_length = 40))]
     pub opens_at: String,
     /// `YYYY-MM-DDTHH:MM`.
+    #[oai(validator(max_length = 40))]
     pub closes_at: String,
     /// `YYYY-MM-DDTHH:MM`.
+    #[oai(validator(max_length = 40))]
     pub confirm_by: String,
+    #[oai(validator(minimum(value = "1"), maximum(value = "10000")))]
     pub capacity: i64,
 }
 
@@ -110,7 +115,9 @@ impl From<Rule> for Requirement {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct NewRequirement {
+    #[oai(validator(max_length = 80))]
     pub scope: String,
+    #[oai(validator(max_items = 20))]
     pub any_of: Vec<DocumentKind>,
     pub valid_through: ValidThrough,
     pub severity: Severity,
@@ -149,9 +156,11 @@ pub struct NewCallQuestion {
     pub kind: QuestionKind,
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_items = 50))]
     pub options: Vec<String>,
     /// `all` where absent.
     #[serde(default)]
+    #[oai(validator(max_length = 80))]
     pub scope: Option<String>,
     #[serde(default)]
     #[oai(default)]

@@ -96,6 +96,7 @@ pub async fn grant_grace(work: &Work, permit: &Permit<ManageExhibition>, exhibit
     let until = instant(until, &exhibition.time_zone, "/until", &mut faults).filter(|_| faults.is_empty());
     let until = until.ok_or_else(|| Fault::invalid(faults))?;
     store::by_exhibition(work.db(), exhibition.id).await?;
+    permit.not_ones_own(sme)?;
     store::set_grace(work.db(), exhibition.id, sme, until, permit.by()).await?;
     work.audit(permit, "grant_grace", "exhibition", exhibition.id, json!({ "sme_id": sme, "until": until }), None).await?;
     Ok(until)
