@@ -167,7 +167,7 @@ impl MentoringApi {
     /// Who mentors an SME does not review its applications; what they reviewed before no longer counts.
     #[oai(path = "/v1/smes/:sme_id/mentors", method = "post", operation_id = "add_mentor")]
     async fn add(&self, member: Member, write: Write, sme_id: Path<Uuid>, body: Body<NewMentor>) -> poem::Result<Reply<Page<Mentor>>> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let permit = policy::permit::<ManageMentors>(&member, &sme::store::scope(work.db(), *sme_id).await?)?;
         add_mentor(&work, &permit, *sme_id, body.read()?.user_id).await?;
         let reply = Reply::new(&Page::whole(mentors(work.db(), *sme_id).await?, 100));
@@ -177,7 +177,7 @@ impl MentoringApi {
     /// End the mentoring of an SME
     #[oai(path = "/v1/smes/:sme_id/mentors/:user_id", method = "delete", operation_id = "remove_mentor")]
     async fn remove(&self, member: Member, write: Write, sme_id: Path<Uuid>, user_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         let permit = policy::permit::<ManageMentors>(&member, &sme::store::scope(work.db(), *sme_id).await?)?;
         remove_mentor(&work, &permit, *sme_id, *user_id).await?;
         work.finish_empty().await

@@ -145,12 +145,16 @@ pub struct Classification {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct SmeClassification {
+    #[oai(validator(max_length = 20))]
     pub scheme: String,
+    #[oai(validator(max_length = 20))]
     pub version: String,
+    #[oai(validator(max_length = 20))]
     pub code: String,
     /// 1 for the main trade, 0 for others.
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(minimum(value = "0"), maximum(value = "1")))]
     pub is_primary: i64,
 }
 
@@ -159,6 +163,7 @@ pub struct SmeClassification {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct SmeClassifications {
+    #[oai(validator(max_items = 20))]
     pub codes: Vec<SmeClassification>,
 }
 
@@ -206,7 +211,7 @@ impl ReferenceApi {
         sme_id: Path<Uuid>,
         body: Body<SmeClassifications>,
     ) -> poem::Result<Reply<Page<SmeClassification>>> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let permit = policy::permit::<EditSme>(&member, &sme::store::scope(work.db(), *sme_id).await?)?;
         let new = body.read()?;
         if new.codes.iter().filter(|code| code.is_primary == 1).count() > 1 || new.codes.len() > 100 {
@@ -224,6 +229,9 @@ impl ReferenceApi {
 async fn replace(work: &Work, sme: Uuid, codes: &[SmeClassification]) -> Outcome<()> {
     work.db().execute_raw(sql(work.db(), "delete from sme_classifications where sme_id = ?", [sme.into()])).await?;
     for (index, code) in codes.iter().enumerate() {
+        if codes[..index].iter().any(|known| (&known.scheme, &known.version, &known.code) == (&code.scheme, &code.version, &code.code)) {
+            return Err(Fault::invalid_field(&format!("/codes/{index}"), "twice", say("Kode ganda.", "The code is named twice.")));
+        }
         let text = "insert into sme_classifications (sme_id, scheme, version, code, is_primary) \
                     select ?, scheme, version, code, cast(? as bigint) from classification_codes where scheme = ? and version = ? and code = ?";
         let values =

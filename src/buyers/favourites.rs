@@ -131,7 +131,7 @@ impl FavouritesApi {
         if kept.len() as i64 > MOST {
             return Err(Fault::invalid_field("/product_ids", "too_many", say("Paling banyak 500.", "At most 500.")).into());
         }
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         add(work.db(), member.user_id, &kept).await?;
         let all = page(work.db(), member.user_id, &locale, None, None).await?;
         work.finish(Reply::new(&all)).await
@@ -142,7 +142,7 @@ impl FavouritesApi {
     /// Twice is once.
     #[oai(path = "/v1/me/favourites/:product_id", method = "put", operation_id = "add_favourite")]
     async fn add(&self, member: Member, write: Write, product_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         if add(work.db(), member.user_id, &[*product_id]).await? == 0 {
             return Err(Fault::not_found().into());
         }
@@ -152,7 +152,7 @@ impl FavouritesApi {
     /// Remove a favourite
     #[oai(path = "/v1/me/favourites/:product_id", method = "delete", operation_id = "remove_favourite")]
     async fn remove(&self, member: Member, write: Write, product_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         let text = "delete from favourites where user_id = ? and product_id = ?";
         work.db().execute_raw(sql(work.db(), text, [member.user_id.into(), (*product_id).into()])).await.map_err(Fault::from)?;
         work.finish_empty().await

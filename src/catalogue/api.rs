@@ -151,6 +151,7 @@ pub struct ReviewDecision {
     /// In the SME's language; required unless the decision is favourable.
     #[oai(validator(max_length = 1000))]
     pub reason: Option<String>,
+    #[oai(validator(max_items = 20))]
     pub reason_codes: Vec<ReasonCode>,
 }
 
@@ -251,7 +252,7 @@ struct Edit<A> {
 }
 
 async fn begin<A: Action>(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Edit<A>> {
-    let work = write.begin(actor.principal(), body).await?;
+    let work = write.begin(actor, body).await?;
     let permit = policy::permit::<A>(actor, &service::scope(work.db(), id).await?)?;
     let product = store::by_id(work.db(), id).await?;
     Ok(Edit { work, permit, product })
@@ -333,7 +334,7 @@ impl CatalogueApi {
     #[oai(path = "/v1/products", method = "post", operation_id = "create_product")]
     async fn create(&self, caller: Caller, write: Write, body: Body<NewProduct>) -> poem::Result<Created<Product>> {
         let new = body.read()?;
-        let work = write.begin(caller.principal(), body.bytes()).await?;
+        let work = write.begin(&caller, body.bytes()).await?;
         let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
         let listing = service::create(&work, &permit, new).await?;
         created(work, listing).await
@@ -431,7 +432,7 @@ impl CatalogueApi {
     /// As a draft. A deleted one only within 30 days, and while its handle and SKUs are still free.
     #[oai(path = "/v1/products/:product_id/restore", method = "post", operation_id = "restore_product")]
     async fn restore(&self, caller: Caller, write: Write, product_id: Path<Uuid>) -> poem::Result<Reply<Product>> {
-        let work = write.begin(caller.principal(), &[]).await?;
+        let work = write.begin(&caller, &[]).await?;
         let permit = policy::permit::<EditProduct>(&caller, &service::scope(work.db(), *product_id).await?)?;
         let listing = service::restore(&work, &permit, *product_id).await?;
         finish(work, listing).await

@@ -1,17 +1,17 @@
 //! The listing's state machine, the readiness checklist, and the rules of variants and materials.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use poem_openapi::{Enum, Object, types::MaybeUndefined};
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     fault::{FieldFault, Say, field, say},
     transitions::state_machine,
-    values::{Language, Localized, MoneyInput},
+    values::{Language, Localized, MoneyInput, reading::as_read},
 };
 
 /// Where a listing stands (product.md 3.2).
@@ -171,6 +171,7 @@ pub enum Verification {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct NetContent {
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
     pub value: i64,
     pub unit: ContentUnit,
 }
@@ -182,6 +183,7 @@ pub struct NetContent {
 pub struct NewVariant {
     /// Stock-keeping unit, unique within the SME.
     #[serde(default)]
+    #[oai(validator(max_length = 64))]
     pub sku: Option<String>,
     /// At most three axes, such as `{"rasa": "durian"}`.
     #[serde(default)]
@@ -194,29 +196,37 @@ pub struct NewVariant {
     pub confirm_low_price: bool,
     /// Smallest order, in pieces; 1 where absent.
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "10000000")))]
     pub moq: Option<i64>,
     /// Orders come in multiples of this; 1 where absent.
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "10000000")))]
     pub order_multiple: Option<i64>,
     #[serde(default)]
     pub net_content: Option<NetContent>,
     /// Of the parcel, in grams.
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "10000000")))]
     pub weight_g: Option<i64>,
     /// Of the parcel, in millimetres.
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     pub length_mm: Option<i64>,
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     pub width_mm: Option<i64>,
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     pub height_mm: Option<i64>,
     /// GS1 number of 8, 12, 13 or 14 digits.
     #[serde(default)]
+    #[oai(validator(max_length = 14))]
     pub gtin: Option<String>,
     #[serde(default)]
     pub stock_policy: Option<StockPolicy>,
     /// Pieces in stock, where the policy is `track`.
     #[serde(default)]
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000000")))]
     pub on_hand: Option<i64>,
 }
 
@@ -225,20 +235,29 @@ pub struct NewVariant {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields, default)]
 pub struct VariantPatch {
+    #[oai(validator(max_length = 64))]
     pub sku: MaybeUndefined<String>,
     pub options: Option<BTreeMap<String, String>>,
     pub price: Option<MoneyInput>,
     /// Confirms a price below Rp500.
     pub confirm_low_price: bool,
+    #[oai(validator(minimum(value = "1"), maximum(value = "10000000")))]
     pub moq: Option<i64>,
+    #[oai(validator(minimum(value = "1"), maximum(value = "10000000")))]
     pub order_multiple: Option<i64>,
     pub net_content: MaybeUndefined<NetContent>,
+    #[oai(validator(minimum(value = "1"), maximum(value = "10000000")))]
     pub weight_g: MaybeUndefined<i64>,
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     pub length_mm: MaybeUndefined<i64>,
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     pub width_mm: MaybeUndefined<i64>,
+    #[oai(validator(minimum(value = "1"), maximum(value = "100000")))]
     pub height_mm: MaybeUndefined<i64>,
+    #[oai(validator(max_length = 14))]
     pub gtin: MaybeUndefined<String>,
     pub stock_policy: Option<StockPolicy>,
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000000")))]
     pub on_hand: Option<i64>,
 }
 
@@ -248,6 +267,7 @@ pub struct VariantPatch {
 #[serde(deny_unknown_fields)]
 pub struct NewPriceTier {
     /// Pieces in one order, at least 2.
+    #[oai(validator(minimum(value = "2"), maximum(value = "10000000")))]
     pub min_quantity: i64,
     /// Of one piece; less than before.
     pub price: MoneyInput,
@@ -259,6 +279,7 @@ pub struct NewPriceTier {
 #[serde(deny_unknown_fields)]
 pub struct PriceTiers {
     /// At most 10.
+    #[oai(validator(max_items = 20))]
     pub tiers: Vec<NewPriceTier>,
 }
 
@@ -273,9 +294,11 @@ pub struct NewMaterial {
     #[serde(default)]
     pub waste_source: Option<Localized>,
     /// Share of the product's mass in basis points: 10000 is all of it. The lines of a product never pass that.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
     pub mass_share_bp: i64,
     /// Waste kept out of the bin per piece, in grams, as the SME states it.
     #[serde(default)]
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000000")))]
     pub grams_diverted_per_unit: Option<i64>,
 }
 
@@ -286,10 +309,12 @@ pub struct NewMaterial {
 pub struct NewProduct {
     pub sme_id: Uuid,
     /// Slug of a category, such as `dodol`.
+    #[oai(validator(max_length = 80))]
     pub category: String,
     pub title: Localized,
     /// Made from the title where absent.
     #[serde(default)]
+    #[oai(validator(max_length = 80))]
     pub handle: Option<String>,
     #[serde(default)]
     pub summary: Option<Localized>,
@@ -300,9 +325,11 @@ pub struct NewProduct {
     pub made_to_order: bool,
     /// Days from order to dispatch.
     #[serde(default)]
+    #[oai(validator(minimum(value = "0"), maximum(value = "365")))]
     pub lead_time_days: Option<i64>,
     /// Days that food keeps.
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "3650")))]
     pub shelf_life_days: Option<i64>,
     #[serde(default)]
     pub storage: Option<Storage>,
@@ -310,6 +337,7 @@ pub struct NewProduct {
     pub ingredients: Option<Localized>,
     /// Names of allergens; an empty list says that there are none.
     #[serde(default)]
+    #[oai(validator(max_items = 50))]
     pub allergens: Option<Vec<String>>,
     /// By name, as the category defines them.
     #[serde(default)]
@@ -317,9 +345,11 @@ pub struct NewProduct {
     pub attributes: BTreeMap<String, Value>,
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_items = 100))]
     pub variants: Vec<NewVariant>,
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_items = 30))]
     pub materials: Vec<NewMaterial>,
 }
 
@@ -328,18 +358,23 @@ pub struct NewProduct {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProductPatch {
+    #[oai(validator(max_length = 80))]
     pub category: Option<String>,
     pub title: Option<Localized>,
+    #[oai(validator(max_length = 80))]
     pub handle: Option<String>,
     pub summary: MaybeUndefined<Localized>,
     pub description: MaybeUndefined<Localized>,
     pub made_to_order: Option<bool>,
     /// Days from order to dispatch.
+    #[oai(validator(minimum(value = "0"), maximum(value = "365")))]
     pub lead_time_days: MaybeUndefined<i64>,
     /// Days that food keeps.
+    #[oai(validator(minimum(value = "1"), maximum(value = "3650")))]
     pub shelf_life_days: MaybeUndefined<i64>,
     pub storage: MaybeUndefined<Storage>,
     pub ingredients: MaybeUndefined<Localized>,
+    #[oai(validator(max_items = 50))]
     pub allergens: MaybeUndefined<Vec<String>>,
     /// Those named change; null takes one away.
     pub attributes: Option<BTreeMap<String, Value>>,
@@ -383,12 +418,29 @@ pub fn check_gtin(gtin: &str, pointer: &str, faults: &mut Vec<FieldFault>) {
     }
 }
 
-/// Complains about more than three axes, or blank or long names and values.
+/// Complains about more than three axes, blank or long names and values, or two axes of one name.
 pub fn check_options(options: &BTreeMap<String, String>, pointer: &str, faults: &mut Vec<FieldFault>) {
-    let fits = |text: &String| !text.trim().is_empty() && text.chars().count() <= 60;
+    let fits = |text: &String| !as_read(text).is_empty() && text.chars().count() <= 60;
     if options.len() > 3 || options.iter().any(|(name, value)| !fits(name) || !fits(value)) {
         let message = say("Paling banyak 3 pilihan, masing-masing 1–60 karakter.", "At most 3 options, each of 1 to 60 characters.");
         faults.push(field(pointer, "bad_options", message));
+    } else if options.keys().map(|name| as_read(name)).collect::<BTreeSet<_>>().len() < options.len() {
+        let message = say("Dua pilihan dengan nama yang sama.", "Two options of the same name.");
+        faults.push(field(pointer, "bad_options", message));
+    }
+}
+
+/// Options as a person would call them; none where a variant has none, since nothing is said then.
+pub fn options_as_read(options: &BTreeMap<String, String>) -> Option<String> {
+    let read: BTreeMap<String, String> = options.iter().map(|(name, value)| (as_read(name), as_read(value))).collect();
+    (!read.is_empty()).then(|| json!(read).to_string())
+}
+
+/// Complains where a person would call the options of another variant the same.
+pub fn check_options_differ(options: &BTreeMap<String, String>, others: &BTreeSet<String>, pointer: &str, faults: &mut Vec<FieldFault>) {
+    if options_as_read(options).is_some_and(|read| others.contains(&read)) {
+        let message = say("Varian lain sudah punya pilihan ini.", "Another variant has these options.");
+        faults.push(field(pointer, "same_options", message));
     }
 }
 
@@ -461,6 +513,27 @@ mod tests {
             check_gtin(gtin, "/gtin", &mut faults);
             assert_eq!(faults.is_empty(), valid, "{gtin}");
         }
+    }
+
+    #[test]
+    fn options_are_the_same_where_a_person_would_call_them_so() {
+        let options =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>();
+        let others: BTreeSet<String> = options_as_read(&options(&[("warna", "merah"), ("ukuran", "M")])).into_iter().collect();
+        for (given, differs) in [
+            (options(&[("Warna", " Merah "), ("ukuran", "m")]), false),
+            (options(&[("warna", "ＭＥＲＡＨ"), ("ukuran", "M")]), false),
+            (options(&[("warna", "merah")]), true),
+            (options(&[("warna", "merah tua"), ("ukuran", "M")]), true),
+            (options(&[]), true),
+        ] {
+            let mut faults = Vec::new();
+            check_options_differ(&given, &others, "/options", &mut faults);
+            assert_eq!(faults.is_empty(), differs, "{given:?}");
+        }
+        let mut faults = Vec::new();
+        check_options(&options(&[("warna", "merah"), ("Warna ", "biru")]), "/options", &mut faults);
+        assert_eq!(faults.len(), 1);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Use cases of a listing: create, edit, check, submit, decide, pause, archive, delete, restore.
 
+use std::collections::BTreeSet;
+
 use chrono::Duration;
 use poem_openapi::types::MaybeUndefined;
 use sea_orm::ConnectionTrait;
@@ -10,7 +12,7 @@ use super::{
     attributes::{self, model::AttributeDefinition},
     model::{
         ListingEvent, ListingFacts, ListingStatus, NewMaterial, NewPriceTier, NewProduct, NewVariant, ProductPatch, ReasonCode, StockPolicy,
-        VariantPatch, Verification, check_gtin, check_options, check_range, checklist,
+        VariantPatch, Verification, check_gtin, check_options, check_options_differ, check_range, checklist, options_as_read,
     },
     store::{self, TierRow, category, material, product, variant},
 };
@@ -20,9 +22,9 @@ use crate::{
     identity::policy::{EditProduct, Permit, ReviewProduct, Scope},
     media::{self, model::AttachedPhoto},
     platform::clock::now,
-    sme, storefront,
+    quotas, sme, storefront,
     transitions::Machine,
-    values::{Localized, check_handle, check_text, handle_from},
+    values::{Localized, MOST_TRIES, check_handle, check_text, first_free, handle_from, reading::as_read},
 };
 
 /// A deleted product can be brought back within this time (row C17).
@@ -87,11 +89,12 @@ pub fn facts(listing: &Listing) -> ListingFacts {
 pub async fn create(work: &Work, permit: &Permit<EditProduct>, new: NewProduct) -> Outcome<Listing> {
     let mut faults = Vec::new();
     let category = find_category(work, &new.category, &mut faults).await?;
+    let is_asked_for = new.handle.is_some();
     let product = product::Model {
         id: Uuid::now_v7(),
         sme_id: new.sme_id,
         category_id: category.as_ref().map(|category| category.id).unwrap_or_default(),
-        handle: new.handle.unwrap_or_else(|| handle_from(&new.title.id)),
+        handle: new.handle.unwrap_or_else(|| handle_from(&new.title.id, "produk")),
         title: new.title,
         summary: new.summary,
         description: new.description,
@@ -117,14 +120,18 @@ pub async fn create(work: &Work, permit: &Permit<EditProduct>, new: NewProduct) 
         faults.push(too_many_variants());
     }
     let mut variants = Vec::new();
+    let mut known = BTreeSet::new();
     for (position, input) in new.variants.into_iter().enumerate() {
+        check_options_differ(&input.options, &known, &format!("/variants/{position}/options"), &mut faults);
+        known.extend(options_as_read(&input.options));
         variants.extend(variant_row(&product, input, position as i64, &format!("/variants/{position}"), &mut faults));
     }
     for (position, input) in new.materials.iter().enumerate() {
         check_material(input, &format!("/materials/{position}"), &mut faults);
     }
     refuse(faults)?;
-    let product = store::insert(work.db(), product).await?;
+    quotas::product(work, product.sme_id).await?;
+    let product = if is_asked_for { store::insert(work.db(), product).await? } else { insert_under_free_handle(work, product).await? };
     for variant in variants {
         store::insert_variant(work.db(), variant).await?;
     }
@@ -133,6 +140,19 @@ pub async fn create(work: &Work, permit: &Permit<EditProduct>, new: NewProduct) 
     }
     work.audit(permit, "create", "product", product.id, json!({ "handle": product.handle, "sme_id": product.sme_id }), None).await?;
     listing(work.db(), product).await
+}
+
+/// Puts in a product whose handle nobody asked for: under the next one that is free where another product has it. Who puts in the
+/// same at this moment is waited for.
+async fn insert_under_free_handle(work: &Work, mut product: product::Model) -> Outcome<product::Model> {
+    let base = product.handle.clone();
+    for _ in 0..MOST_TRIES {
+        product.handle = first_free(&base, &store::handles_like(work.db(), product.sme_id, &base).await?);
+        if store::insert_if_free(work.db(), &product).await? {
+            return Ok(product);
+        }
+    }
+    Err(Fault::conflict("handle_taken", say("Handle ini sudah dipakai produk lain.", "Another product has this handle.")))
 }
 
 /// Changes a product by a merge patch. A renamed handle redirects from then on.
@@ -191,6 +211,7 @@ pub async fn add_variant(work: &Work, permit: &Permit<EditProduct>, product: pro
         faults.push(too_many_variants());
     }
     let position = existing.last().map_or(0, |last| last.position + 1);
+    check_options_differ(&input.options, &options_of(existing.iter()), "/options", &mut faults);
     let row = variant_row(&product, input, position, "", &mut faults);
     refuse(faults)?;
     if let Some(row) = row {
@@ -220,6 +241,9 @@ pub async fn edit_variant(
     }
     if let Some(options) = patch.options {
         check_options(&options, "/options", &mut faults);
+        let all = store::variants(work.db(), product.id).await?;
+        check_options_differ(&options, &options_of(all.iter().filter(|other| other.id != row.id)), "/options", &mut faults);
+        row.options_read = options_as_read(&options);
         row.options = json!(options);
     }
     match patch.net_content {
@@ -231,7 +255,10 @@ pub async fn edit_variant(
     row.order_multiple = patch.order_multiple.unwrap_or(row.order_multiple);
     row.stock_policy = patch.stock_policy.unwrap_or(row.stock_policy);
     row.on_hand = patch.on_hand.unwrap_or(row.on_hand);
-    merge(&mut row.sku, patch.sku);
+    if !patch.sku.is_undefined() {
+        merge(&mut row.sku, patch.sku);
+        (row.sku, row.sku_read) = sku(row.sku).unzip();
+    }
     merge(&mut row.gtin, patch.gtin);
     merge(&mut row.weight_g, patch.weight_g);
     merge(&mut row.length_mm, patch.length_mm);
@@ -405,6 +432,7 @@ pub async fn restore(work: &Work, permit: &Permit<EditProduct>, id: Uuid) -> Out
         return step(work, permit, product, ListingEvent::Restore).await;
     };
     if let Some(at) = product.deleted_at.take() {
+        quotas::product(work, product.sme_id).await?;
         store::restore_variants(work.db(), id, at).await?;
     }
     product.status = ListingStatus::Draft;
@@ -488,11 +516,14 @@ fn check_product(product: &product::Model, faults: &mut Vec<FieldFault>) {
 fn variant_row(product: &product::Model, input: NewVariant, position: i64, pointer: &str, faults: &mut Vec<FieldFault>) -> Option<variant::Model> {
     let price = input.price.to_minor(&format!("{pointer}/price"), input.confirm_low_price).map_err(|fault| faults.push(fault));
     check_options(&input.options, &format!("{pointer}/options"), faults);
+    let (sku, sku_read) = sku(input.sku).unzip();
     let row = variant::Model {
         id: Uuid::now_v7(),
         sme_id: product.sme_id,
         product_id: product.id,
-        sku: input.sku,
+        sku,
+        sku_read,
+        options_read: options_as_read(&input.options),
         options: json!(input.options),
         price_minor: price.unwrap_or_default(),
         currency: "IDR".into(),
@@ -512,6 +543,17 @@ fn variant_row(product: &product::Model, input: NewVariant, position: i64, point
     };
     check_variant(&row, pointer, faults);
     price.is_ok().then_some(row)
+}
+
+/// A SKU as it is kept, and as people read it.
+fn sku(given: Option<String>) -> Option<(String, String)> {
+    given.map(|sku| (sku.trim().to_owned(), as_read(&sku)))
+}
+
+/// The options of variants as people read them.
+fn options_of<'a>(variants: impl Iterator<Item = &'a variant::Model>) -> BTreeSet<String> {
+    let options = |row: &variant::Model| serde_json::from_value(row.options.clone()).unwrap_or_default();
+    variants.filter_map(|row| options_as_read(&options(row))).collect()
 }
 
 fn check_variant(row: &variant::Model, pointer: &str, faults: &mut Vec<FieldFault>) {

@@ -1,7 +1,12 @@
 //! SQL of categories, products, variants and materials.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use super::model::ListingStatus;
@@ -9,8 +14,9 @@ use crate::{
     fault::{Fault, Outcome},
     platform::{
         clock::now,
-        database::{insert_many, select, sql, update_if_version},
+        database::{insert_many, names, select, sql, update_if_version},
     },
+    values::common_beginning,
 };
 
 pub mod category {
@@ -101,8 +107,12 @@ pub mod variant {
         pub sme_id: Uuid,
         pub product_id: Uuid,
         pub sku: Option<String>,
+        /// The same as people read it.
+        pub sku_read: Option<String>,
         #[sea_orm(column_type = "JsonBinary")]
         pub options: Json,
+        /// The same as people read them; absent where there are none.
+        pub options_read: Option<String>,
         pub price_minor: i64,
         pub currency: String,
         pub moq: i64,
@@ -272,6 +282,20 @@ pub async fn published_of(connection: &impl ConnectionTrait, sme: Uuid) -> Outco
 
 pub async fn insert(connection: &impl ConnectionTrait, product: product::Model) -> Outcome<product::Model> {
     Ok(product.into_active_model().insert(connection).await?)
+}
+
+/// Puts the product in unless another has its handle. True where it is in.
+pub async fn insert_if_free(connection: &impl ConnectionTrait, product: &product::Model) -> Outcome<bool> {
+    let insert = product::Entity::insert(product.clone().into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
+    Ok(insert.exec_without_returning(connection).await? == 1)
+}
+
+/// Handles of the SME like `base` that a product has, or that lead to one from before.
+pub async fn handles_like(connection: &impl ConnectionTrait, sme: Uuid, base: &str) -> Outcome<HashSet<String>> {
+    let text = "select handle from products where sme_id = ? and deleted_at is null and handle like ? \
+                union select handle from product_handle_history where sme_id = ? and handle like ?";
+    let like = format!("{}%", common_beginning(base));
+    names(connection, text, [sme.into(), like.clone().into(), sme.into(), like.into()]).await
 }
 
 /// Writes every column of `product` under the next version, unless somebody was faster.

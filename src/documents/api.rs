@@ -72,10 +72,12 @@ impl LegalDocument {
 #[serde(deny_unknown_fields)]
 pub struct NewLegalDocument {
     pub kind: DocumentKind,
+    #[oai(validator(min_length = 1, max_length = 60))]
     pub number: String,
     #[serde(default)]
     pub product_id: Option<Uuid>,
     #[serde(default)]
+    #[oai(validator(max_length = 200))]
     pub issuer: Option<String>,
     #[serde(default)]
     pub issued_on: Option<NaiveDate>,
@@ -91,7 +93,7 @@ async fn decide(
     event: DocumentEvent,
     body: &Body<Reason>,
 ) -> poem::Result<Reply<LegalDocument>> {
-    let work = write.begin(member.user_id, body.bytes()).await?;
+    let work = write.begin(member, body.bytes()).await?;
     let permit = policy::permit::<VerifyDocuments>(member, &sme::store::scope(work.db(), sme).await?)?;
     policy::not_ones_own(member, sme)?;
     let document = store::by_id(work.db(), sme, id).await?;
@@ -115,7 +117,7 @@ impl DocumentsApi {
     /// Register a legal document
     #[oai(path = "/v1/smes/:sme_id/documents", method = "post", operation_id = "add_document")]
     async fn add(&self, member: Member, write: Write, sme_id: Path<Uuid>, body: Body<NewLegalDocument>) -> poem::Result<Created<LegalDocument>> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let permit = policy::permit::<EditDocuments>(&member, &sme::store::scope(work.db(), *sme_id).await?)?;
         let input = body.read()?;
         let new = service::NewDocument {
@@ -134,7 +136,7 @@ impl DocumentsApi {
     /// Take back a document that nobody has decided on
     #[oai(path = "/v1/smes/:sme_id/documents/:document_id", method = "delete", operation_id = "remove_document")]
     async fn remove(&self, member: Member, write: Write, sme_id: Path<Uuid>, document_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         let permit = policy::permit::<EditDocuments>(&member, &sme::store::scope(work.db(), *sme_id).await?)?;
         let document = store::by_id(work.db(), *sme_id, *document_id).await?;
         service::remove(&work, &permit, document).await?;

@@ -9,6 +9,7 @@ use super::{
     store::{self, entity::Model},
 };
 use crate::{
+    catalogue,
     fault::{Fault, Outcome, field, say},
     http::work::Work,
     identity::policy::{EditDocuments, Permit, VerifyDocuments},
@@ -36,6 +37,11 @@ pub async fn add(work: &Work, permit: &Permit<EditDocuments>, sme: Uuid, new: Ne
     }
     if new.issued_on.zip(new.expires_on).is_some_and(|(from, to)| from > to) {
         faults.push(field("/expires_on", "before_start", say("Sebelum tanggal terbit.", "Before the day of issue.")));
+    }
+    if let Some(product) = new.product_id
+        && !catalogue::store::owner(work.db(), product).await.is_ok_and(|owner| owner == sme)
+    {
+        faults.push(field("/product_id", "unknown", say("Produk tidak dikenal.", "No such product.")));
     }
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));

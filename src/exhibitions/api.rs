@@ -98,19 +98,24 @@ pub struct NewExhibition {
     pub title: Localized,
     /// Made from the title where absent.
     #[serde(default)]
+    #[oai(validator(max_length = 80))]
     pub slug: Option<String>,
     #[serde(default)]
     pub description: Option<Localized>,
+    #[oai(validator(min_length = 1, max_length = 120))]
     pub city: String,
     /// ISO 3166-2, such as `ID-BA`.
+    #[oai(validator(max_length = 10))]
     pub province_code: String,
     #[serde(default)]
     pub venue: Option<Venue>,
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_items = 200))]
     pub opening_hours: Vec<OpeningHours>,
     pub dates: Dates,
     /// IANA, such as `Asia/Makassar`.
+    #[oai(validator(max_length = 60))]
     pub time_zone: String,
 }
 
@@ -120,14 +125,19 @@ pub struct NewExhibition {
 #[serde(deny_unknown_fields, default)]
 pub struct ExhibitionPatch {
     pub title: Option<Localized>,
+    #[oai(validator(max_length = 80))]
     pub slug: Option<String>,
     pub description: MaybeUndefined<Localized>,
+    #[oai(validator(min_length = 1, max_length = 120))]
     pub city: Option<String>,
+    #[oai(validator(max_length = 10))]
     pub province_code: Option<String>,
     pub venue: MaybeUndefined<Venue>,
+    #[oai(validator(max_items = 200))]
     pub opening_hours: Option<Vec<OpeningHours>>,
     /// Only as a draft; later by postponing.
     pub dates: Option<Dates>,
+    #[oai(validator(max_length = 60))]
     pub time_zone: Option<String>,
 }
 
@@ -136,6 +146,7 @@ pub struct ExhibitionPatch {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct NewClone {
+    #[oai(validator(max_length = 80))]
     pub slug: String,
     /// The same where absent.
     #[serde(default)]
@@ -150,6 +161,7 @@ pub struct NewClone {
 pub struct Postponement {
     pub dates: Dates,
     #[serde(default)]
+    #[oai(validator(max_length = 1000))]
     pub reason: Option<String>,
 }
 
@@ -222,6 +234,7 @@ impl From<LineupRow> for LineupItem {
 pub struct NewLineupItem {
     pub sme_id: Uuid,
     pub variant_id: Uuid,
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
     pub units_planned: i64,
     #[serde(default)]
     pub exhibition_price: Option<MoneyInput>,
@@ -230,6 +243,7 @@ pub struct NewLineupItem {
     pub is_sample: bool,
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
     pub position: i64,
 }
 
@@ -238,9 +252,11 @@ pub struct NewLineupItem {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields, default)]
 pub struct LineupItemPatch {
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
     pub units_planned: Option<i64>,
     pub exhibition_price: MaybeUndefined<MoneyInput>,
     pub is_sample: Option<bool>,
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
     pub position: Option<i64>,
 }
 
@@ -252,7 +268,7 @@ pub struct Managed {
 }
 
 pub async fn manage(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> poem::Result<Managed> {
-    let work = write.begin(actor.principal(), body).await?;
+    let work = write.begin(actor, body).await?;
     let exhibition = store::by_id(work.db(), id).await?;
     let permit = visible::<ManageExhibition>(actor, &exhibition)?;
     Ok(Managed { work, permit, exhibition })
@@ -306,7 +322,7 @@ impl ExhibitionsApi {
     async fn create(&self, member: Member, write: Write, body: Body<NewExhibition>) -> poem::Result<Created<Exhibition>> {
         let new = body.read()?;
         let permit = policy::permit_new::<ManageExhibition>(&member, &Scope::agency(new.agency_id))?;
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let profile = Profile {
             slug: new.slug,
             title: new.title,
@@ -522,7 +538,7 @@ impl ExhibitionsApi {
         body: Body<NewLineupItem>,
     ) -> poem::Result<Created<LineupItem>> {
         let new = body.read()?;
-        let work = write.begin(caller.principal(), body.bytes()).await?;
+        let work = write.begin(&caller, body.bytes()).await?;
         let permit = policy::permit::<EditLineup>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
         let exhibition = store::by_id(work.db(), *exhibition_id).await?;
         let item = NewItem {
@@ -549,7 +565,7 @@ impl ExhibitionsApi {
         item_id: Path<Uuid>,
         body: Body<LineupItemPatch>,
     ) -> poem::Result<Reply<LineupItem>> {
-        let work = write.begin(caller.principal(), body.bytes()).await?;
+        let work = write.begin(&caller, body.bytes()).await?;
         let item = store::item(work.db(), *exhibition_id, *item_id).await?;
         let permit = policy::permit::<EditLineup>(&caller, &sme::store::scope(work.db(), item.sme_id).await?)?;
         let patch = body.read()?;
@@ -568,7 +584,7 @@ impl ExhibitionsApi {
     /// Take a product out of the line-up
     #[oai(path = "/v1/exhibitions/:exhibition_id/lineup/:item_id", method = "delete", operation_id = "remove_lineup_item")]
     async fn remove_item(&self, caller: Caller, write: Write, exhibition_id: Path<Uuid>, item_id: Path<Uuid>) -> poem::Result<NoContent> {
-        let work = write.begin(caller.principal(), &[]).await?;
+        let work = write.begin(&caller, &[]).await?;
         let item = store::item(work.db(), *exhibition_id, *item_id).await?;
         let mut scope = sme::store::scope(work.db(), item.sme_id).await?;
         scope.agencies = vec![store::by_id(work.db(), *exhibition_id).await?.agency_id];

@@ -1,6 +1,6 @@
 //! The life cycle of an exhibition, its dates with their precision, and the labels of zones.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use chrono_tz::Tz;
 use poem_openapi::{Enum, Object};
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -178,34 +178,90 @@ pub fn check_zone(zone: &str, pointer: &str, faults: &mut Vec<FieldFault>) {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct Venue {
+    #[oai(validator(max_length = 200))]
     pub name: String,
     #[serde(default)]
+    #[oai(validator(max_length = 300))]
     pub address: Option<String>,
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_items = 50))]
     pub halls: Vec<String>,
 }
 
-/// When it is open on one day, in local time.
+/// When it is open on one day, in local time. Several on one day are its sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct OpeningHours {
     pub day: NaiveDate,
     /// `HH:MM`.
+    #[oai(validator(max_length = 10))]
     pub opens: String,
-    /// `HH:MM`.
+    /// `HH:MM`, up to `24:00`. What is not after `opens` is on the next day, as in 18:00 to 02:00.
+    #[oai(validator(max_length = 10))]
     pub closes: String,
 }
 
-/// Complains unless both are times of the day in order.
-pub fn check_hours(hours: &[OpeningHours], faults: &mut Vec<FieldFault>) {
-    for (index, entry) in hours.iter().enumerate() {
-        let time = |text: &str| chrono::NaiveTime::parse_from_str(text, "%H:%M").ok();
-        let in_order = matches!((time(&entry.opens), time(&entry.closes)), (Some(opens), Some(closes)) if opens < closes);
-        if !in_order || !is_sensible(entry.day) {
-            faults.push(field(format!("/opening_hours/{index}"), "bad_hours", say("Jam seperti 09:00–17:00.", "Times such as 09:00 to 17:00.")));
+/// Minutes since midnight of `9:00`, `09:00` or `24:00`.
+fn minutes(time: &str) -> Option<i64> {
+    let is_number = |text: &str, digits: std::ops::RangeInclusive<usize>| digits.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let (hours, minutes) = time.trim().split_once(':').filter(|(hours, minutes)| is_number(hours, 1..=2) && is_number(minutes, 2..=2))?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (minutes < 60 && hours * 60 + minutes <= 24 * 60).then_some(hours * 60 + minutes)
+}
+
+impl OpeningHours {
+    /// From when until when, if both are times.
+    pub fn span(&self) -> Option<(NaiveDateTime, NaiveDateTime)> {
+        let (opens, closes) = (minutes(&self.opens).filter(|opens| *opens < 24 * 60)?, minutes(&self.closes)?);
+        let closes = if closes <= opens { closes + 24 * 60 } else { closes };
+        let midnight = self.day.and_time(NaiveTime::MIN);
+        Some((midnight.checked_add_signed(TimeDelta::minutes(opens))?, midnight.checked_add_signed(TimeDelta::minutes(closes))?))
+    }
+
+    /// The same with both times as `HH:MM`.
+    fn normal(&self) -> Option<Self> {
+        self.span()?;
+        let written = |time: &str| minutes(time).map(|minutes| format!("{:02}:{:02}", minutes / 60, minutes % 60));
+        Some(Self { day: self.day, opens: written(&self.opens)?, closes: written(&self.closes)? })
+    }
+}
+
+/// The hours as they are kept and given out; complains about what is no time.
+pub fn normal_hours(hours: Vec<OpeningHours>, faults: &mut Vec<FieldFault>) -> Vec<OpeningHours> {
+    let mut kept = Vec::new();
+    for (index, entry) in hours.into_iter().enumerate() {
+        match entry.normal().filter(|entry| is_sensible(entry.day)) {
+            Some(entry) => kept.push(entry),
+            None => faults.push(field(
+                format!("/opening_hours/{index}"),
+                "bad_hours",
+                say("Jam seperti 09:00–17:00, paling akhir 24:00.", "Times such as 09:00 to 17:00, at the latest 24:00."),
+            )),
         }
+    }
+    kept
+}
+
+/// Complains about hours on a day on which the exhibition is not held, and about hours that overlap.
+pub fn check_hours(hours: &[OpeningHours], dates: &Dates, faults: &mut Vec<FieldFault>) {
+    for (index, entry) in hours.iter().enumerate() {
+        let is_outside = dates.starts_on.is_some_and(|first| entry.day < first) || dates.ends_on.is_some_and(|last| entry.day > last);
+        if is_outside {
+            let message = say("Di luar tanggal pameran.", "Outside the dates of the exhibition.");
+            faults.push(field(format!("/opening_hours/{index}/day"), "outside_dates", message));
+        }
+    }
+    let mut spans: Vec<_> = hours.iter().enumerate().filter_map(|(index, entry)| Some((entry.span()?, index))).collect();
+    spans.sort();
+    let mut open_until = None;
+    for ((opens, closes), index) in spans {
+        if open_until.is_some_and(|until| opens < until) {
+            let message = say("Bertumpang tindih dengan jam lain.", "Overlaps with other hours.");
+            faults.push(field(format!("/opening_hours/{index}"), "overlapping", message));
+        }
+        open_until = open_until.max(Some(closes));
     }
 }
 
@@ -227,5 +283,45 @@ mod tests {
     #[test]
     fn pontianak_is_wib_and_bali_is_wita() {
         assert_eq!((zone_label("Asia/Pontianak"), zone_label("Asia/Makassar")), ("WIB", "WITA"));
+    }
+
+    fn on(day: u32, opens: &str, closes: &str) -> OpeningHours {
+        OpeningHours { day: NaiveDate::from_ymd_opt(2031, 5, day).expect("a day"), opens: opens.into(), closes: closes.into() }
+    }
+
+    #[test]
+    fn hours_are_given_out_as_two_digits_each_and_what_is_no_time_is_refused() {
+        let mut faults = Vec::new();
+        let kept =
+            normal_hours(vec![on(1, "9:00", " 17:00 "), on(2, "16:00", "24:00"), on(3, "18:00", "02:00"), on(4, "0:00", "00:00")], &mut faults);
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(kept, [on(1, "09:00", "17:00"), on(2, "16:00", "24:00"), on(3, "18:00", "02:00"), on(4, "00:00", "00:00")]);
+        for (opens, closes) in
+            [("24:00", "25:00"), ("09:00", "24:01"), ("09:60", "10:00"), ("9", "10:00"), ("+9:00", "10:00"), ("09.00", "10:00"), ("", "")]
+        {
+            let mut faults = Vec::new();
+            normal_hours(vec![on(1, "09:00", "17:00"), on(1, opens, closes)], &mut faults);
+            assert_eq!(faults.first().map(|fault| fault.pointer.as_str()), Some("/opening_hours/1"), "{opens} {closes}");
+        }
+    }
+
+    #[test]
+    fn hours_end_by_midnight_or_past_it_and_never_overlap() {
+        let span = |entry: OpeningHours| entry.span().map(|(from, to)| (from.to_string(), to.to_string())).expect("times");
+        let next_midnight = ("2031-05-01 16:00:00".to_owned(), "2031-05-02 00:00:00".to_owned());
+        assert_eq!((span(on(1, "16:00", "24:00")), span(on(1, "16:00", "00:00"))), (next_midnight.clone(), next_midnight));
+        assert_eq!(span(on(1, "18:00", "02:00")).1, "2031-05-02 02:00:00");
+        let day = |day| NaiveDate::from_ymd_opt(2031, 5, day);
+        let dates = Dates { starts_on: day(1), ends_on: day(2), precision: DatePrecision::Day };
+        let complaints = |hours: &[OpeningHours]| {
+            let mut faults = Vec::new();
+            check_hours(hours, &dates, &mut faults);
+            faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect::<Vec<_>>()
+        };
+        assert!(complaints(&[on(1, "14:00", "20:00"), on(1, "09:00", "14:00"), on(2, "18:00", "02:00")]).is_empty());
+        assert_eq!(complaints(&[on(1, "09:00", "12:00"), on(3, "09:00", "12:00")]), [("/opening_hours/1/day".to_owned(), "outside_dates")]);
+        assert_eq!(complaints(&[on(1, "11:00", "13:00"), on(1, "09:00", "12:00")]), [("/opening_hours/0".to_owned(), "overlapping")]);
+        assert_eq!(complaints(&[on(1, "18:00", "02:00"), on(2, "01:00", "03:00")]), [("/opening_hours/1".to_owned(), "overlapping")]);
+        assert_eq!(complaints(&[on(1, "00:00", "24:00"), on(1, "08:00", "09:00"), on(1, "10:00", "11:00")]).len(), 2);
     }
 }

@@ -1,13 +1,13 @@
 //! Use cases of exhibitions: create, edit, move through the life cycle, add exhibitors, link products.
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     applications::{self, model::News},
     call,
-    model::{Dates, ExhibitionEvent, ExhibitionStatus, OpeningHours, Venue, check_hours, check_zone},
+    model::{DatePrecision, Dates, ExhibitionEvent, ExhibitionStatus, OpeningHours, Venue, check_hours, check_zone, normal_hours},
     onsite::{self, model::today},
     plan,
     store::{self, entity::Model, item},
@@ -19,7 +19,7 @@ use crate::{
     identity::policy::{EditLineup, ManageExhibition, Permit, RemoveLineup},
     platform::clock::now,
     transitions::Machine,
-    values::{Localized, MoneyInput, check_handle, check_text, handle_from},
+    values::{Localized, MOST_TRIES, MoneyInput, check_handle, check_text, first_free, handle_from},
 };
 
 /// What is said of an exhibition.
@@ -45,7 +45,8 @@ pub struct Source {
 
 /// Creates an exhibition as a draft.
 pub async fn create(work: &Work, permit: &Permit<ManageExhibition>, agency_id: Uuid, profile: Profile, source: Source) -> Outcome<Model> {
-    let slug = profile.slug.clone().unwrap_or_else(|| handle_from(&profile.title.id));
+    let is_asked_for = profile.slug.is_some();
+    let slug = profile.slug.clone().unwrap_or_else(|| handle_from(&profile.title.id, "pameran"));
     let blank = Model {
         id: Uuid::now_v7(),
         agency_id,
@@ -59,6 +60,10 @@ pub async fn create(work: &Work, permit: &Permit<ManageExhibition>, agency_id: U
         starts_on: None,
         ends_on: None,
         date_precision: profile.dates.precision,
+        previous_starts_on: None,
+        previous_ends_on: None,
+        previous_precision: None,
+        calendar_starts_on: None,
         time_zone: String::new(),
         status: ExhibitionStatus::Draft,
         status_reason: None,
@@ -70,9 +75,23 @@ pub async fn create(work: &Work, permit: &Permit<ManageExhibition>, agency_id: U
         created_at: now(),
         updated_at: now(),
     };
-    let exhibition = store::insert(work.db(), apply(blank, Profile { slug: Some(slug), ..profile })?).await?;
+    let exhibition = apply(blank, Profile { slug: Some(slug), ..profile })?;
+    let exhibition = if is_asked_for { store::insert(work.db(), exhibition).await? } else { insert_under_free_slug(work, exhibition).await? };
     work.audit(permit, "create", "exhibition", exhibition.id, json!({ "slug": exhibition.slug }), None).await?;
     Ok(exhibition)
+}
+
+/// Puts in an exhibition whose slug nobody asked for: under the next one that is free where another has it. Who puts in the same at
+/// this moment is waited for.
+async fn insert_under_free_slug(work: &Work, mut exhibition: Model) -> Outcome<Model> {
+    let base = exhibition.slug.clone();
+    for _ in 0..MOST_TRIES {
+        exhibition.slug = first_free(&base, &store::slugs_like(work.db(), &base).await?);
+        if store::insert_if_free(work.db(), &exhibition).await? {
+            return Ok(exhibition);
+        }
+    }
+    Err(Fault::conflict("slug_taken", say("Slug ini sudah dipakai.", "This slug is taken.")))
 }
 
 /// Changes what is said of an exhibition. Announced dates change by postponing only.
@@ -89,6 +108,7 @@ pub async fn edit(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Mo
 
 fn apply(mut exhibition: Model, profile: Profile) -> Outcome<Model> {
     let mut faults = Vec::new();
+    let before = (hours_of(&exhibition), dates_of(&exhibition));
     if let Some(slug) = profile.slug {
         check_handle(&slug, "/slug", &mut faults);
         exhibition.slug = slug;
@@ -100,8 +120,12 @@ fn apply(mut exhibition: Model, profile: Profile) -> Outcome<Model> {
     check_text(&profile.city, "/city", 120, &mut faults);
     check_province(&profile.province_code, &mut faults);
     check_zone(&profile.time_zone, "/time_zone", &mut faults);
-    check_hours(&profile.opening_hours, &mut faults);
     profile.dates.check(&mut faults);
+    let hours = normal_hours(profile.opening_hours, &mut faults);
+    // What an older version took may stay as long as nobody touches it.
+    if (&hours, &profile.dates) != (&before.0, &before.1) {
+        check_hours(&hours, &profile.dates, &mut faults);
+    }
     if let Some(venue) = &profile.venue {
         check_text(&venue.name, "/venue/name", 200, &mut faults);
     }
@@ -113,7 +137,7 @@ fn apply(mut exhibition: Model, profile: Profile) -> Outcome<Model> {
     exhibition.city = profile.city;
     exhibition.province_code = profile.province_code;
     exhibition.time_zone = profile.time_zone;
-    exhibition.opening_hours = json!(profile.opening_hours);
+    exhibition.opening_hours = json!(hours);
     exhibition.venue = profile.venue.map(|venue| json!(venue));
     Ok(with_dates(exhibition, &profile.dates))
 }
@@ -128,6 +152,22 @@ fn check_province(code: &str, faults: &mut Vec<FieldFault>) {
 /// The dates of an exhibition with their precision.
 pub fn dates_of(exhibition: &Model) -> Dates {
     Dates { starts_on: exhibition.starts_on, ends_on: exhibition.ends_on, precision: exhibition.date_precision }
+}
+
+/// When it is open, as it is kept.
+pub fn hours_of(exhibition: &Model) -> Vec<OpeningHours> {
+    serde_json::from_value(exhibition.opening_hours.clone()).unwrap_or_default()
+}
+
+/// What it was announced for before it was postponed.
+pub fn previous_dates(exhibition: &Model) -> Option<Dates> {
+    let precision = exhibition.previous_precision?;
+    Some(Dates { starts_on: exhibition.previous_starts_on, ends_on: exhibition.previous_ends_on, precision })
+}
+
+/// The first day that opening hours and batches go by: the last one that is known, while the new one is not.
+pub fn first_day(exhibition: &Model) -> Option<NaiveDate> {
+    exhibition.starts_on.or(exhibition.previous_starts_on)
 }
 
 fn with_dates(exhibition: Model, dates: &Dates) -> Model {
@@ -147,7 +187,7 @@ pub async fn step(
     // Waits for who is handing in or adding to the line-up, and keeps others waiting; a stale version is noticed below.
     store::locked(work.db(), exhibition.id).await?;
     match event {
-        ExhibitionEvent::Open | ExhibitionEvent::Start if exhibition.date_precision != super::model::DatePrecision::Day => {
+        ExhibitionEvent::Open | ExhibitionEvent::Start if exhibition.date_precision != DatePrecision::Day => {
             let detail = say("Tetapkan hari pertama dan terakhir dahulu.", "Set the first and the last day before.");
             return Err(Fault::conflict("dates_not_exact", detail));
         }
@@ -240,8 +280,7 @@ pub async fn renew(work: &Work, permit: &Permit<ManageExhibition>, model: &Model
 
 /// The opening hours, as many days later, as far as they lie within the exhibition.
 fn moved_hours(exhibition: &Model, moved: TimeDelta) -> serde_json::Value {
-    let hours: Vec<OpeningHours> = serde_json::from_value(exhibition.opening_hours.clone()).unwrap_or_default();
-    let hours = hours.into_iter().map(|hours| OpeningHours { day: hours.day + moved, ..hours });
+    let hours = hours_of(exhibition).into_iter().map(|hours| OpeningHours { day: hours.day + moved, ..hours });
     json!(hours.filter(|hours| exhibition.ends_on.is_none_or(|last| hours.day <= last)).collect::<Vec<_>>())
 }
 
@@ -253,8 +292,9 @@ pub async fn postpone(work: &Work, permit: &Permit<ManageExhibition>, exhibition
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
-    let moved = dates.starts_on.zip(exhibition.starts_on).map(|(now, then)| now - then);
-    let mut later = with_dates(exhibition, &dates);
+    let then = first_day(&exhibition);
+    let mut later = with_dates(remembering_dates(exhibition, &dates), &dates);
+    let moved = first_day(&later).zip(then).map(|(now, then)| now - then);
     if let Some(moved) = moved {
         later.opening_hours = moved_hours(&later, moved);
     }
@@ -269,12 +309,29 @@ pub async fn postpone(work: &Work, permit: &Permit<ManageExhibition>, exhibition
     Ok(later)
 }
 
+/// The exhibition with its dates as its previous ones, unless they stay. Days are worth more than a month that came after them:
+/// people have them in their calendars.
+fn remembering_dates(mut exhibition: Model, new: &Dates) -> Model {
+    let before = dates_of(&exhibition);
+    let is_exact = before.precision == DatePrecision::Day;
+    if before.starts_on.is_some() && before != *new && (is_exact || exhibition.previous_precision.is_none()) {
+        exhibition.previous_starts_on = before.starts_on;
+        exhibition.previous_ends_on = before.ends_on;
+        exhibition.previous_precision = Some(before.precision);
+    }
+    if is_exact {
+        exhibition.calendar_starts_on = exhibition.calendar_starts_on.or(before.starts_on);
+    }
+    exhibition
+}
+
 /// Adds an SME as an exhibitor on its behalf (product.md 3.8); audited for both.
 pub async fn add_exhibitor(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Model, sme: Uuid, note: Option<String>) -> Outcome<Uuid> {
     use ExhibitionStatus::{Archived, Cancelled, Completed};
     if matches!(exhibition.status, Completed | Archived | Cancelled) {
         return Err(Fault::conflict("exhibition_over", say("Pameran sudah selesai.", "The exhibition is over.")));
     }
+    permit.not_ones_own(sme)?;
     let id = store::add_exhibitor(work.db(), exhibition.id, sme, note).await?;
     work.touch_catalogue();
     work.audit(permit, "add_exhibitor", "exhibition", exhibition.id, json!({ "sme_id": sme }), None).await?;

@@ -1,6 +1,11 @@
 //! SQL of exhibitions, exhibitors and line-ups.
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use std::collections::HashSet;
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use super::applications::model::new_check_in_code;
@@ -8,9 +13,9 @@ use crate::{
     fault::{Fault, Outcome},
     platform::{
         clock::now,
-        database::{sql, update_if_version},
+        database::{names, sql, update_if_version},
     },
-    values::Localized,
+    values::{Localized, common_beginning},
 };
 
 pub mod entity {
@@ -41,6 +46,12 @@ pub mod entity {
         pub starts_on: Option<Date>,
         pub ends_on: Option<Date>,
         pub date_precision: DatePrecision,
+        /// What it was announced for before it was postponed, as exactly as that was ever known.
+        pub previous_starts_on: Option<Date>,
+        pub previous_ends_on: Option<Date>,
+        pub previous_precision: Option<DatePrecision>,
+        /// The first day under which calendars know it.
+        pub calendar_starts_on: Option<Date>,
         pub time_zone: String,
         pub status: ExhibitionStatus,
         pub status_reason: Option<String>,
@@ -113,6 +124,17 @@ pub async fn of_agencies(connection: &impl ConnectionTrait, agencies: &[Uuid], a
 
 pub async fn insert(connection: &impl ConnectionTrait, exhibition: entity::Model) -> Outcome<entity::Model> {
     Ok(exhibition.into_active_model().insert(connection).await?)
+}
+
+/// Puts the exhibition in unless another has its slug. True where it is in.
+pub async fn insert_if_free(connection: &impl ConnectionTrait, exhibition: &entity::Model) -> Outcome<bool> {
+    let insert = entity::Entity::insert(exhibition.clone().into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
+    Ok(insert.exec_without_returning(connection).await? == 1)
+}
+
+/// Slugs like `base` that an exhibition has.
+pub async fn slugs_like(connection: &impl ConnectionTrait, base: &str) -> Outcome<HashSet<String>> {
+    names(connection, "select slug from exhibitions where slug like ?", [format!("{}%", common_beginning(base)).into()]).await
 }
 
 /// Writes every column under the next version, unless somebody was faster.

@@ -24,7 +24,7 @@ use crate::{
         reply::{File, FileKind},
         work::hex,
     },
-    platform::metrics,
+    platform::{clock::now, metrics},
     values::Language,
 };
 
@@ -86,9 +86,10 @@ impl Visit {
         Feed { body, etag, language: self.tag(), kind: PhantomData }
     }
 
-    /// The ETag of this address in this language and catalogue version, and whether the client has it.
+    /// The ETag of this address in this language, catalogue version and day, and whether the client has it. Of the day, because
+    /// lead times count from it.
     fn etag(&self) -> (String, bool) {
-        let key = format!("{} {} {}", self.app.catalogue_version(), self.tag(), self.address);
+        let key = format!("{} {} {} {}", self.app.catalogue_version(), now().date_naive(), self.tag(), self.address);
         let etag = format!("\"{}\"", hex(&Sha256::digest(key.as_bytes())[..12]));
         let known = self.if_none_match.as_deref().unwrap_or_default();
         let is_known = known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);

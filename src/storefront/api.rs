@@ -350,7 +350,8 @@ impl StorefrontApi {
 
     /// Calendar of an exhibition
     ///
-    /// iCalendar with its time zone: one event a day where the opening hours are known. Only where the days are known.
+    /// iCalendar with its time zone: one event for each session where the opening hours are known. What was cancelled, or
+    /// postponed to days that are not known yet, stays in it as cancelled. 404 where the days were never known.
     #[oai(path = "/v1/storefront/exhibitions/:slug/calendar.ics", method = "get", operation_id = "get_exhibition_calendar")]
     async fn calendar(&self, visit: Visit, slug: Path<String>) -> poem::Result<PublicFile<Calendar>> {
         let language = visit.language;
@@ -426,6 +427,7 @@ impl StorefrontApi {
                     link: page_address(&app, row),
                     description: format!("{}, {}", exhibitions::service::dates_of(row).label(language), row.city),
                     at: row.created_at,
+                    changed_at: row.updated_at,
                 })
                 .collect();
             let title = if language == Language::En { "Exhibitions" } else { "Pameran" };
@@ -558,6 +560,8 @@ fn lineup_is_public(status: ExhibitionStatus) -> bool {
 
 fn public_exhibition(row: ExhibitionRow, language: Language) -> PublicExhibition {
     let dates = exhibitions::service::dates_of(&row);
+    // Those of days that no longer hold are kept for when new ones are known.
+    let opening_hours = if dates.starts_on.is_some() { exhibitions::service::hours_of(&row) } else { Vec::new() };
     PublicExhibition {
         dates_label: dates.label(language),
         dates,
@@ -570,7 +574,7 @@ fn public_exhibition(row: ExhibitionRow, language: Language) -> PublicExhibition
         city: row.city,
         province_code: row.province_code,
         venue: row.venue.and_then(|venue| serde_json::from_value(venue).ok()),
-        opening_hours: serde_json::from_value(row.opening_hours).unwrap_or_default(),
+        opening_hours,
         time_zone: row.time_zone,
         status: row.status,
         status_reason: row.status_reason,

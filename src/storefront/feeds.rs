@@ -1,13 +1,14 @@
 //! An exhibition for other programs: a calendar (RFC 5545) and an `ExhibitionEvent` of schema.org (row F29).
 
-use chrono::{Days, Duration, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
-use chrono_tz::{OffsetName, Tz};
+use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
+use chrono_tz::{OffsetComponents, OffsetName, Tz};
 use icalendar::{Calendar, CalendarDateTime, Component, Event, EventLike, EventStatus};
 use serde_json::{Value, json};
 
 use crate::{
     exhibitions::{
-        model::{DatePrecision, ExhibitionStatus, OpeningHours, Venue},
+        model::{DatePrecision, Dates, ExhibitionStatus, Venue},
+        service::{dates_of, first_day, hours_of, previous_dates},
         store::entity::Model as Exhibition,
     },
     values::Language,
@@ -17,90 +18,203 @@ fn venue(exhibition: &Exhibition) -> Option<Venue> {
     exhibition.venue.clone().and_then(|venue| serde_json::from_value(venue).ok())
 }
 
-fn hours(exhibition: &Exhibition) -> Vec<OpeningHours> {
-    serde_json::from_value(exhibition.opening_hours.clone()).unwrap_or_default()
+/// What others are told of when an exhibition is held.
+enum Schedule {
+    AsAnnounced(Dates),
+    /// On other days than those it was announced for before.
+    Moved {
+        from: Dates,
+        to: Dates,
+    },
+    /// No longer on these days, and on none that are known.
+    Postponed(Dates),
+    Cancelled(Dates),
 }
 
-fn at(day: NaiveDate, time: &str) -> Option<NaiveDateTime> {
-    Some(day.and_time(NaiveTime::parse_from_str(time, "%H:%M").ok()?))
+fn schedule(exhibition: &Exhibition) -> Schedule {
+    let (now, before) = (dates_of(exhibition), previous_dates(exhibition));
+    match (exhibition.status, before) {
+        (ExhibitionStatus::Cancelled, Some(before)) if now.starts_on.is_none() => Schedule::Cancelled(before),
+        (ExhibitionStatus::Cancelled, _) => Schedule::Cancelled(now),
+        (_, Some(before)) if now.starts_on.is_none() => Schedule::Postponed(before),
+        (_, Some(before)) if before.starts_on != now.starts_on => Schedule::Moved { from: before, to: now },
+        _ => Schedule::AsAnnounced(now),
+    }
 }
 
-/// The calendar: one event for each day with opening hours, or one for all days. None where the days are not known.
+/// The days that calendars have or had, and whether they are off. None where the days were never known.
+fn calendar_days(exhibition: &Exhibition) -> Option<(NaiveDate, NaiveDate, bool)> {
+    let days = |dates: &Dates| dates.starts_on.zip(dates.ends_on).filter(|_| dates.precision == DatePrecision::Day);
+    let ((first, last), is_off) = match schedule(exhibition) {
+        Schedule::AsAnnounced(dates) => (days(&dates)?, false),
+        Schedule::Moved { from, to } => days(&to).map(|days| (days, false)).or_else(|| days(&from).map(|days| (days, true)))?,
+        Schedule::Postponed(dates) | Schedule::Cancelled(dates) => (days(&dates)?, true),
+    };
+    Some((first, last, is_off))
+}
+
+/// A text of one value (RFC 5545, 3.3.11): line ends of any kind are line feeds, which are written as `\n`, and the controls that
+/// no reader takes are left out.
+fn spoken(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace(['\r', '\u{85}', '\u{2028}', '\u{2029}'], "\n");
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+}
+
+/// The calendar: one event for each session where the opening hours are known, or one for all days. What was postponed to days
+/// that nobody knows yet, or cancelled, stays in it as cancelled, so that who subscribed learns of it. None where the days were
+/// never known.
 pub fn calendar(exhibition: &Exhibition, address: &str, language: Language) -> Option<String> {
-    let (DatePrecision::Day, Some(first), Some(last)) = (exhibition.date_precision, exhibition.starts_on, exhibition.ends_on) else { return None };
+    let (first, last, is_off) = calendar_days(exhibition)?;
     let zone: Tz = exhibition.time_zone.parse().ok()?;
     let place = venue(exhibition).map(|venue| venue.name).into_iter().chain([exhibition.city.clone()]).collect::<Vec<_>>().join(", ");
     let event = |uid: String| {
         let mut event = Event::new();
-        event.uid(&uid).timestamp(exhibition.updated_at).summary(exhibition.title.in_language(language)).location(&place).url(address);
+        event.uid(&uid).timestamp(exhibition.updated_at).last_modified(exhibition.updated_at);
+        event.summary(&spoken(exhibition.title.in_language(language))).location(&spoken(&place)).url(address);
         event.sequence(u32::try_from(exhibition.version).unwrap_or_default());
-        event.status(if exhibition.status == ExhibitionStatus::Cancelled { EventStatus::Cancelled } else { EventStatus::Confirmed });
+        event.status(if is_off { EventStatus::Cancelled } else { EventStatus::Confirmed });
         if let Some(description) = &exhibition.description {
-            event.description(description.in_language(language));
+            event.description(&spoken(description.in_language(language)));
+        }
+        if let Some(reason) = exhibition.status_reason.as_ref().filter(|_| is_off) {
+            event.add_property("COMMENT", spoken(reason));
         }
         event
     };
     let mut calendar = Calendar::new();
-    let mut opened = false;
-    for open in hours(exhibition) {
-        if let (Some(starts), Some(ends)) = (at(open.day, &open.opens), at(open.day, &open.closes)) {
-            let local = |date_time| CalendarDateTime::WithTimezone { date_time, tzid: exhibition.time_zone.clone() };
-            calendar.push(event(format!("{}-{}@etalase", exhibition.id, open.day)).starts(local(starts)).ends(local(ends)).done());
-            opened = true;
-        }
+    let sessions = sessions(exhibition, first);
+    let local = |date_time| CalendarDateTime::WithTimezone { date_time, tzid: exhibition.time_zone.clone() };
+    for session in &sessions {
+        calendar.push(event(session.uid.clone()).starts(local(session.starts)).ends(local(session.ends)).done());
     }
-    if !opened {
+    if sessions.is_empty() {
         // The end of a whole-day event is the day after.
         let after = last.checked_add_days(Days::new(1))?;
         calendar.push(event(format!("{}@etalase", exhibition.id)).starts(first).ends(after).done());
     }
     let text = calendar.done().to_string();
-    Some(text.replacen("BEGIN:VEVENT", &format!("{}BEGIN:VEVENT", time_zone(zone, first, last)), 1))
+    Some(text.replacen("BEGIN:VEVENT", &format!("{}BEGIN:VEVENT", time_zone(zone, first, last)?), 1))
 }
 
-/// VTIMEZONE with the offsets that hold from `first` to `last`; in Indonesia that is one.
-fn time_zone(zone: Tz, first: NaiveDate, last: NaiveDate) -> String {
-    let offset_on = |day: NaiveDate| {
-        let offset = zone.offset_from_utc_datetime(&day.and_time(NaiveTime::MIN));
-        (offset.fix(), offset.abbreviation().unwrap_or(zone.name()).to_owned())
-    };
-    let digits = |offset: FixedOffset| {
-        let minutes = offset.local_minus_utc() / 60;
-        format!("{}{:02}{:02}", if minutes < 0 { '-' } else { '+' }, minutes.abs() / 60, minutes.abs() % 60)
-    };
-    let mut text = format!("BEGIN:VTIMEZONE\r\nTZID:{}\r\n", zone.name());
-    let mut before: Option<FixedOffset> = None;
-    for day in (first - Duration::days(1)).iter_days().take_while(|day| *day <= last + Duration::days(1)) {
-        let (offset, name) = offset_on(day);
-        if before != Some(offset) {
-            let from = before.unwrap_or(offset);
-            let start = if before.is_none() { "19700101T000000".to_owned() } else { format!("{}T000000", day.format("%Y%m%d")) };
-            text.push_str(&format!(
-                "BEGIN:STANDARD\r\nDTSTART:{start}\r\nTZOFFSETFROM:{}\r\nTZOFFSETTO:{}\r\nTZNAME:{name}\r\nEND:STANDARD\r\n",
-                digits(from),
-                digits(offset)
-            ));
-            before = Some(offset);
+struct Session {
+    uid: String,
+    starts: NaiveDateTime,
+    ends: NaiveDateTime,
+}
+
+/// The sessions of an exhibition that begins on `first`, in their order. A session keeps its UID when it moves with the exhibition,
+/// since it is named by the day on which it was first announced, and from the second on of a day by its number.
+fn sessions(exhibition: &Exhibition, first: NaiveDate) -> Vec<Session> {
+    let Some(base) = first_day(exhibition) else { return Vec::new() };
+    let named_from = exhibition.calendar_starts_on.unwrap_or(first);
+    let mut hours: Vec<_> = hours_of(exhibition).into_iter().filter_map(|hours| Some((hours.span()?, hours.day))).collect();
+    hours.sort();
+    let mut sessions = Vec::new();
+    let (mut day_before, mut number) = (None, 0);
+    for ((starts, ends), day) in hours {
+        number = if day_before == Some(day) { number + 1 } else { 1 };
+        day_before = Some(day);
+        let moved = first - base;
+        let name = named_from + (day - base);
+        let uid = if number == 1 { format!("{}-{name}@etalase", exhibition.id) } else { format!("{}-{name}-{number}@etalase", exhibition.id) };
+        sessions.push(Session { uid, starts: starts + moved, ends: ends + moved });
+    }
+    sessions
+}
+
+/// How a zone's clocks go at one moment.
+#[derive(Clone, PartialEq, Eq)]
+struct Clock {
+    /// East of UTC, in seconds.
+    offset: i32,
+    saving: i64,
+    name: String,
+}
+
+fn clock(zone: Tz, at: NaiveDateTime) -> Clock {
+    let offset = zone.offset_from_utc_datetime(&at);
+    Clock {
+        offset: offset.fix().local_minus_utc(),
+        saving: offset.dst_offset().num_seconds(),
+        name: offset.abbreviation().unwrap_or(zone.name()).to_owned(),
+    }
+}
+
+/// The moments, in UTC, at which the clocks of a zone change between two moments. No zone changes them twice within a day.
+fn changes(zone: Tz, from: NaiveDateTime, to: NaiveDateTime) -> Vec<NaiveDateTime> {
+    let day = TimeDelta::days(1);
+    let mut found = Vec::new();
+    let mut at = from;
+    while at < to {
+        let (mut before, mut after) = (at, at + day);
+        at = after;
+        if clock(zone, before) == clock(zone, after) {
+            continue;
         }
+        while after - before > TimeDelta::seconds(1) {
+            let middle = before + TimeDelta::seconds((after - before).num_seconds() / 2);
+            if clock(zone, middle) == clock(zone, before) { before = middle } else { after = middle }
+        }
+        found.push(after);
+    }
+    found
+}
+
+/// VTIMEZONE (RFC 5545, 3.6.5) with every change of the zone's clocks from the year before `first` to the year after `last`, each at
+/// the local time that the clocks showed when it came; in Indonesia there is none.
+fn time_zone(zone: Tz, first: NaiveDate, last: NaiveDate) -> Option<String> {
+    let new_year = |year| NaiveDate::from_ymd_opt(year, 1, 1).map(|day| day.and_time(NaiveTime::MIN));
+    let (from, to) = (new_year(first.year() - 1)?, new_year(last.year() + 2)?);
+    let long_ago = NaiveDate::from_ymd_opt(1970, 1, 1)?.and_time(NaiveTime::MIN);
+    let before = clock(zone, from);
+    let mut observances = vec![(long_ago, before.clone(), before)];
+    for change in changes(zone, from, to) {
+        let (old, new) = (clock(zone, change - TimeDelta::seconds(1)), clock(zone, change));
+        observances.push((change + TimeDelta::seconds(old.offset.into()), old, new));
+    }
+    // Ireland's law saves a negative hour in winter.
+    let standard = observances.iter().map(|(_, _, new)| new.saving).min()?;
+    let mut text = format!("BEGIN:VTIMEZONE\r\nTZID:{}\r\n", zone.name());
+    for (start, old, new) in observances {
+        let kind = if new.saving > standard { "DAYLIGHT" } else { "STANDARD" };
+        text.push_str(&format!(
+            "BEGIN:{kind}\r\nDTSTART:{}\r\nTZOFFSETFROM:{}\r\nTZOFFSETTO:{}\r\nTZNAME:{}\r\nEND:{kind}\r\n",
+            start.format("%Y%m%dT%H%M%S"),
+            utc_offset(old.offset),
+            utc_offset(new.offset),
+            new.name
+        ));
     }
     text.push_str("END:VTIMEZONE\r\n");
-    text
+    Some(text)
 }
 
-/// The `ExhibitionEvent`. Dates are as exact as they are known: a month is `2017-12`.
-pub fn json_ld(exhibition: &Exhibition, organiser: &str, address: &str, language: Language) -> Value {
-    let date = |day: Option<NaiveDate>| {
-        let format = match exhibition.date_precision {
-            DatePrecision::Day => "%Y-%m-%d",
-            DatePrecision::Month => "%Y-%m",
-            DatePrecision::Year => "%Y",
-            DatePrecision::Unknown => return None,
-        };
-        day.map(|day| day.format(format).to_string())
+/// `+0700`; with seconds where a zone has them, as local mean times do.
+fn utc_offset(seconds: i32) -> String {
+    let (sign, all) = (if seconds < 0 { '-' } else { '+' }, seconds.abs());
+    let rest = if all % 60 == 0 { String::new() } else { format!("{:02}", all % 60) };
+    format!("{sign}{:02}{:02}{rest}", all / 3600, all / 60 % 60)
+}
+
+/// The first or last day as exactly as it is known: a month is `2017-12`.
+fn written(day: Option<NaiveDate>, precision: DatePrecision) -> Option<String> {
+    let format = match precision {
+        DatePrecision::Day => "%Y-%m-%d",
+        DatePrecision::Month => "%Y-%m",
+        DatePrecision::Year => "%Y",
+        DatePrecision::Unknown => return None,
     };
-    let status = match exhibition.status {
-        ExhibitionStatus::Cancelled => "EventCancelled",
-        _ => "EventScheduled",
+    day.map(|day| day.format(format).to_string())
+}
+
+/// The `ExhibitionEvent`. What is postponed to days that nobody knows yet keeps the days it was announced for, and what has new
+/// days names the old first one (schema.org, `EventStatusType` and `previousStartDate`).
+pub fn json_ld(exhibition: &Exhibition, organiser: &str, address: &str, language: Language) -> Value {
+    let (status, dates, before) = match schedule(exhibition) {
+        Schedule::AsAnnounced(dates) => ("EventScheduled", dates, None),
+        Schedule::Moved { from, to } => ("EventRescheduled", to, Some(from)),
+        Schedule::Postponed(dates) => ("EventPostponed", dates, None),
+        Schedule::Cancelled(dates) => ("EventCancelled", dates, None),
     };
     let venue = venue(exhibition);
     let event = json!({
@@ -124,8 +238,9 @@ pub fn json_ld(exhibition: &Exhibition, organiser: &str, address: &str, language
             },
         },
         "organizer": { "@type": "GovernmentOrganization", "name": organiser },
-        "startDate": date(exhibition.starts_on),
-        "endDate": date(exhibition.ends_on),
+        "startDate": written(dates.starts_on, dates.precision),
+        "endDate": written(dates.ends_on, dates.precision),
+        "previousStartDate": before.and_then(|before| written(before.starts_on, before.precision)),
         "description": exhibition.description.as_ref().map(|text| text.in_language(language)),
     });
     event
@@ -169,6 +284,10 @@ mod tests {
             starts_on: NaiveDate::from_ymd_opt(2030, 5, 1),
             ends_on: NaiveDate::from_ymd_opt(2030, 5, 4),
             date_precision: DatePrecision::Day,
+            previous_starts_on: None,
+            previous_ends_on: None,
+            previous_precision: None,
+            calendar_starts_on: None,
             time_zone: "Asia/Makassar".into(),
             status: ExhibitionStatus::Announced,
             status_reason: None,
@@ -194,11 +313,121 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= 75), "folded");
     }
 
+    fn day(year: i32, month: u32, day: u32) -> NaiveDate {
+        NaiveDate::from_ymd_opt(year, month, day).expect("a day")
+    }
+
     #[test]
     fn a_zone_whose_clock_changes_in_between_has_both_offsets() {
-        let day = |month, day| NaiveDate::from_ymd_opt(2030, month, day).expect("a day");
-        let text = time_zone(chrono_tz::Europe::Berlin, day(3, 29), day(4, 2));
+        let text = time_zone(chrono_tz::Europe::Berlin, day(2030, 3, 29), day(2030, 4, 2)).expect("a zone");
         assert!(text.contains("TZOFFSETTO:+0100") && text.contains("TZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200"), "{text}");
+    }
+
+    #[test]
+    fn clocks_change_at_the_moment_at_which_they_do() {
+        let text = time_zone(chrono_tz::Europe::Berlin, day(2031, 3, 29), day(2031, 3, 31)).expect("a zone");
+        let spring = "BEGIN:DAYLIGHT\r\nDTSTART:20310330T020000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+0200\r\nTZNAME:CEST\r\nEND:DAYLIGHT\r\n";
+        let autumn = "BEGIN:STANDARD\r\nDTSTART:20311026T030000\r\nTZOFFSETFROM:+0200\r\nTZOFFSETTO:+0100\r\nTZNAME:CET\r\nEND:STANDARD\r\n";
+        assert!(text.contains(spring) && text.contains(autumn), "{text}");
+        let jakarta = time_zone(chrono_tz::Asia::Jakarta, day(2031, 3, 29), day(2031, 3, 31)).expect("a zone");
+        let only = "BEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0700\r\nTZOFFSETTO:+0700\r\nTZNAME:WIB\r\nEND:STANDARD\r\n";
+        assert_eq!(jakarta, format!("BEGIN:VTIMEZONE\r\nTZID:Asia/Jakarta\r\n{only}END:VTIMEZONE\r\n"));
+        let dublin = time_zone(chrono_tz::Europe::Dublin, day(2031, 7, 1), day(2031, 7, 1)).expect("a zone");
+        assert!(dublin.contains("BEGIN:DAYLIGHT\r\nDTSTART:20310330T010000\r\nTZOFFSETFROM:+0000\r\nTZOFFSETTO:+0100\r\n"), "{dublin}");
+        // Half an hour, south of the equator.
+        let lord_howe = time_zone(chrono_tz::Australia::Lord_Howe, day(2031, 1, 1), day(2031, 1, 1)).expect("a zone");
+        assert!(lord_howe.contains("BEGIN:STANDARD\r\nDTSTART:20310406T020000\r\nTZOFFSETFROM:+1100\r\nTZOFFSETTO:+1030\r\n"), "{lord_howe}");
+    }
+
+    /// From when on a reader of the calendar takes which offset to hold, in local time.
+    fn read_offsets(zone: &str) -> Vec<(NaiveDateTime, String)> {
+        let fields = |name: &str| zone.lines().filter_map(|line| line.strip_prefix(name)).map(str::to_owned).collect::<Vec<_>>();
+        let starts = fields("DTSTART:").into_iter().map(|text| NaiveDateTime::parse_from_str(&text, "%Y%m%dT%H%M%S").expect("a time"));
+        let mut observances: Vec<_> = starts.zip(fields("TZOFFSETTO:")).collect();
+        observances.sort();
+        observances
+    }
+
+    #[test]
+    fn every_zone_is_read_as_its_clocks_go() {
+        for zone in chrono_tz::TZ_VARIANTS {
+            let text = time_zone(zone, day(2027, 6, 1), day(2027, 6, 1)).expect("a zone");
+            let offsets = read_offsets(&text);
+            for hours in (0..365 * 24).step_by(11) {
+                let local = day(2027, 1, 1).and_time(NaiveTime::MIN) + TimeDelta::hours(hours);
+                // Twice a year an hour is there twice or not at all.
+                if let chrono::LocalResult::Single(at) = zone.from_local_datetime(&local) {
+                    let read = offsets.iter().rfind(|(start, _)| *start <= local).map(|(_, offset)| offset.as_str());
+                    assert_eq!(read, Some(utc_offset(at.offset().fix().local_minus_utc()).as_str()), "{} {local}\n{text}", zone.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_sessions_on_a_day_are_two_events_and_stay_the_same_ones() {
+        let hours = json!([
+            { "day": "2030-05-01", "opens": "14:00", "closes": "24:00" }, { "day": "2030-05-01", "opens": "09:00", "closes": "12:00" },
+            { "day": "2030-05-02", "opens": "18:00", "closes": "02:00" },
+        ]);
+        let uids = |text: &str| text.lines().filter(|line| line.starts_with("UID:")).map(str::to_owned).collect::<Vec<_>>();
+        let open = Exhibition { opening_hours: hours, ..bali() };
+        let text = calendar(&open, "x", Language::Id).expect("a calendar");
+        let id = Uuid::nil();
+        let expected = [format!("UID:{id}-2030-05-01@etalase"), format!("UID:{id}-2030-05-01-2@etalase"), format!("UID:{id}-2030-05-02@etalase")];
+        assert_eq!(uids(&text.replace("\r\n ", "")), expected);
+        assert!(text.contains("DTEND;TZID=Asia/Makassar:20300502T000000") && text.contains("DTEND;TZID=Asia/Makassar:20300503T020000"), "{text}");
+        let nowhere = Exhibition {
+            starts_on: None,
+            ends_on: None,
+            date_precision: DatePrecision::Unknown,
+            previous_starts_on: open.starts_on,
+            previous_ends_on: open.ends_on,
+            previous_precision: Some(DatePrecision::Day),
+            calendar_starts_on: Some(day(2030, 4, 1)),
+            status_reason: Some("Banjir\r\nBEGIN:VALARM".into()),
+            version: 4,
+            ..open
+        };
+        let text = calendar(&nowhere, "x", Language::Id).expect("a calendar").replace("\r\n ", "");
+        assert!(uids(&text)[0].ends_with("-2030-04-01@etalase") && text.matches("STATUS:CANCELLED\r\n").count() == 3, "{text}");
+        assert!(text.contains("DTSTART;TZID=Asia/Makassar:20300501T090000") && text.contains("SEQUENCE:4\r\n"), "{text}");
+        assert!(text.contains("COMMENT:Banjir\\nBEGIN:VALARM\r\n") && text.contains("LAST-MODIFIED:"), "{text}");
+    }
+
+    #[test]
+    fn no_text_begins_a_line_of_its_own_in_a_calendar() {
+        let foreign = "Baris satu\r\nBEGIN:VALARM\rdua\u{7}\u{85}tiga\u{2028}empat";
+        let exhibition = Exhibition {
+            title: Localized { id: foreign.into(), en: None },
+            description: Some(Localized { id: foreign.into(), en: None }),
+            city: foreign.into(),
+            ..bali()
+        };
+        let text = calendar(&exhibition, "x", Language::Id).expect("a calendar").replace("\r\n ", "");
+        assert!(text.replace("\r\n", "").chars().all(|c| !c.is_control()), "{text:?}");
+        assert!(text.contains("DESCRIPTION:Baris satu\\nBEGIN:VALARM\\ndua\\ntiga\\nempat\r\n"), "{text}");
+        assert!(!text.contains("\nBEGIN:VALARM"), "{text}");
+    }
+
+    #[test]
+    fn an_event_that_is_moved_says_from_when() {
+        let moved = Exhibition {
+            previous_starts_on: Some(day(2030, 4, 1)),
+            previous_ends_on: Some(day(2030, 4, 4)),
+            previous_precision: Some(DatePrecision::Day),
+            ..bali()
+        };
+        let event = json_ld(&moved, "Disperindag", "x", Language::Id);
+        let said = (&event["eventStatus"], &event["startDate"], &event["previousStartDate"]);
+        assert_eq!(said, (&json!("https://schema.org/EventRescheduled"), &json!("2030-05-01"), &json!("2030-04-01")));
+        let unknown = Exhibition { starts_on: None, ends_on: None, date_precision: DatePrecision::Unknown, ..moved };
+        let event = json_ld(&unknown, "Disperindag", "x", Language::Id);
+        assert_eq!((&event["eventStatus"], &event["startDate"]), (&json!("https://schema.org/EventPostponed"), &json!("2030-04-01")));
+        assert_eq!(event["previousStartDate"], Value::Null);
+        let cancelled = Exhibition { status: ExhibitionStatus::Cancelled, ..unknown };
+        let event = json_ld(&cancelled, "Disperindag", "x", Language::Id);
+        assert_eq!((&event["eventStatus"], &event["endDate"]), (&json!("https://schema.org/EventCancelled"), &json!("2030-04-04")));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod api;
 pub mod browse;
 pub mod feeds;
 pub mod model;
+pub mod offer;
 mod parts;
 pub mod search;
 pub mod service;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     model::{Card, CategoryRef, Detail, Image, PublicAttribute, SmeRef},
+    offer::{Making, availability},
     search::entry::{Entry, Halal},
     store::{self, Row},
 };
@@ -18,7 +19,7 @@ use crate::{
             model::{Stated, stated},
             service::values,
         },
-        model::{ListingStatus, Origin, StockPolicy},
+        model::{ListingStatus, Origin},
         service::Listing,
         store::variant,
     },
@@ -108,7 +109,8 @@ fn entry(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Opt
     let is_endless = certificates.iter().any(Option::is_none);
     let halal = (listing.category.is_food == 1 && !certificates.is_empty())
         .then(|| Halal { until: if is_endless { None } else { certificates.iter().flatten().max().copied() } });
-    let is_available = |variant: &variant::Model| variant.stock_policy != StockPolicy::Track || variant.on_hand > 0;
+    let making = Making { to_order: product.made_to_order == 1, lead_time_days: product.lead_time_days };
+    let is_available = |variant: &variant::Model| availability(variant.stock_policy, variant.on_hand, making).can_be_ordered();
     // A bare number or a yes is nothing to search by.
     let chosen =
         attributes.iter().filter(|stated| stated.shown.en.is_some() && stated.value.parse::<bool>().is_err()).map(|stated| stated.shown.clone());
@@ -119,7 +121,7 @@ fn entry(listing: &Listing, sme: &sme::store::entity::Model, certificates: &[Opt
         brand: sme.brand_name.clone(),
         origins: origins(listing),
         wastes,
-        in_stock: product.made_to_order == 1 || listing.variants.iter().any(is_available),
+        in_stock: listing.variants.iter().any(is_available),
         halal,
         attributes,
     }

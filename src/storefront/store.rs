@@ -36,16 +36,34 @@ pub struct FeedRow {
     pub product_id: Uuid,
     pub sme_handle: String,
     pub handle: String,
-    pub published_at: DateTime<Utc>,
-    pub card: String,
-    pub search_text: String,
+    /// When the public last saw something else.
+    pub changed_at: DateTime<Utc>,
+    /// In the shape that was asked for.
+    pub json: String,
 }
 
-/// Listed products by id. `language` is `id` or `en`.
+/// How much of a product a feed is made from.
+#[derive(Debug, Clone, Copy)]
+pub enum Shape {
+    Card,
+    Detail,
+}
+
+/// Listed products by id, as cards. `language` is `id` or `en`.
 pub async fn feed(connection: &impl ConnectionTrait, language: &str, after: Uuid, limit: i64) -> Outcome<Vec<FeedRow>> {
+    feed_of(connection, Shape::Card, language, after, limit).await
+}
+
+/// Listed products by id.
+pub async fn feed_of(connection: &impl ConnectionTrait, shape: Shape, language: &str, after: Uuid, limit: i64) -> Outcome<Vec<FeedRow>> {
+    let column = match shape {
+        Shape::Card => "card",
+        Shape::Detail => "detail",
+    };
     let text = format!(
-        "select product_id, sme_handle, handle, published_at, card_{language} as card, search_text from storefront_products \
-         where listed = 1 and product_id > ? order by product_id limit ?"
+        "select p.product_id, p.sme_handle, p.handle, coalesce(c.changed_at, p.published_at) as changed_at, p.{column}_{language} as json \
+         from storefront_products p left join storefront_changes c on c.product_id = p.product_id \
+         where p.listed = 1 and p.product_id > ? order by p.product_id limit ?"
     );
     select(connection, &text, [after.into(), limit.into()]).await
 }

@@ -2,30 +2,36 @@
 //! 250,000 products take no more memory than 500.
 
 use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::{Stream, StreamExt, stream};
-use quick_xml::{Writer, events::BytesText};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     feeds::for_a_page,
-    model::{Card, CategoryRef, Image, PublicAttribute, SmeRef},
-    search::entry::Entry,
-    store::{self, FeedRow, ListedDetail},
+    model::{CategoryRef, Image, PublicAttribute, SmeRef},
+    offer::{self, Making},
+    store::{self, FeedRow, ListedDetail, Shape},
 };
 use crate::{
     app::App,
     catalogue::model::StockPolicy,
     fault::{Fault, Outcome},
     media::model::Format,
-    values::{Language, Money},
+    values::{
+        Language, Money,
+        xml::{self, elements},
+    },
 };
 
 /// Rows that are read at a time.
 const PAGE: i64 = 500;
 /// Addresses that a sitemap may hold (sitemaps.org).
 pub const SITEMAP_ADDRESSES: i64 = 50_000;
+/// Characters that a title and a description may have (Google Merchant Center, product data specification).
+const MOST_OF_TITLE: usize = 150;
+const MOST_OF_DESCRIPTION: usize = 5000;
 
 type Chunk = Result<Bytes, std::io::Error>;
 
@@ -36,7 +42,7 @@ fn broken(fault: Fault) -> std::io::Error {
 /// `head`, then every listed product after `after` up to `most`, rendered by `render`, then `tail`.
 fn pages(
     app: App,
-    language: &'static str,
+    (shape, language): (Shape, &'static str),
     (after, most): (Uuid, i64),
     (head, tail): (Bytes, Bytes),
     render: impl Fn(&FeedRow, &mut Vec<u8>) -> Result<(), Fault> + Send + Sync + Clone + 'static,
@@ -47,7 +53,7 @@ fn pages(
             if left <= 0 {
                 return Ok(None);
             }
-            let rows = store::feed(app.database.reader(), language, after, PAGE.min(left)).await.map_err(broken)?;
+            let rows = store::feed_of(app.database.reader(), shape, language, after, PAGE.min(left)).await.map_err(broken)?;
             let Some(last) = rows.last().map(|row| row.product_id) else { return Ok(None) };
             let mut bytes = Vec::new();
             for row in &rows {
@@ -59,14 +65,10 @@ fn pages(
     stream::iter([Ok(head)]).chain(body).chain(stream::iter([Ok(tail)]))
 }
 
-fn card(row: &FeedRow) -> Result<Card, Fault> {
-    serde_json::from_str(&row.card).map_err(Fault::internal)
-}
-
 /// One JSON card a line.
 pub fn ndjson(app: App, language: &'static str) -> impl Stream<Item = Chunk> + Send + 'static {
-    pages(app, language, (Uuid::nil(), i64::MAX), (Bytes::new(), Bytes::new()), |row, out| {
-        out.extend_from_slice(row.card.as_bytes());
+    pages(app, (Shape::Card, language), (Uuid::nil(), i64::MAX), (Bytes::new(), Bytes::new()), |row, out| {
+        out.extend_from_slice(row.json.as_bytes());
         out.push(b'\n');
         Ok(())
     })
@@ -89,7 +91,10 @@ struct Described {
     description: String,
     sme: SmeRef,
     category: CategoryRef,
+    price: Money,
     made_to_order: bool,
+    lead_time_days: Option<i64>,
+    image: Option<Image>,
     images: Vec<Image>,
     variants: Vec<Sold>,
     #[serde(default)]
@@ -107,27 +112,35 @@ struct Sold {
     weight_g: Option<i64>,
 }
 
+impl Described {
+    fn of(json: &str) -> Outcome<Self> {
+        serde_json::from_str(json).map_err(Fault::internal)
+    }
+
+    fn availability(&self, variant: &Sold) -> offer::Availability {
+        let making = Making { to_order: self.made_to_order, lead_time_days: self.lead_time_days };
+        offer::availability(variant.stock_policy, variant.on_hand, making)
+    }
+}
+
 /// The `Product` of schema.org: an offer for each variant, IDR without decimals, availability by its stock policy.
 pub fn json_ld(app: &App, found: &ListedDetail, language: Language) -> Outcome<String> {
-    let product: Described = serde_json::from_str(&found.detail).map_err(Fault::internal)?;
+    let product = Described::of(&found.detail)?;
     let address = product_page(app, &found.sme_handle, &found.handle);
     let images: Vec<String> = product.images.iter().filter_map(picture).map(|image| absolute(app, image)).collect();
-    let availability = |variant: &Sold| match variant.stock_policy {
-        StockPolicy::Track if variant.on_hand <= 0 && product.made_to_order => "MadeToOrder",
-        StockPolicy::Track if variant.on_hand <= 0 => "OutOfStock",
-        StockPolicy::MadeToOrder => "MadeToOrder",
-        StockPolicy::Track | StockPolicy::Untracked => "InStock",
-    };
+    let today = Utc::now().date_naive();
     let offer = |variant: &Sold| {
+        let availability = product.availability(variant);
         json!({
             "@type": "Offer",
             "url": address,
             "sku": variant.sku,
             "gtin": variant.gtin,
-            "price": variant.price.amount_minor / 100,
+            "price": offer::rupiah(&variant.price),
             "priceCurrency": variant.price.currency,
-            "availability": format!("https://schema.org/{}", availability(variant)),
-            "itemCondition": "https://schema.org/NewCondition",
+            "availability": format!("https://schema.org/{}", availability.in_schema_org()),
+            "availabilityStarts": availability.starts(today),
+            "itemCondition": offer::CONDITION_IN_SCHEMA_ORG,
             "weight": variant.weight_g.map(|grams| json!({ "@type": "QuantitativeValue", "value": grams, "unitCode": "GRM" })),
             "seller": { "@type": "Organization", "name": product.sme.name },
         })
@@ -161,64 +174,74 @@ fn picture(image: &Image) -> Option<&str> {
     jpegs.max_by_key(|rendition| rendition.width).or(image.renditions.last()).map(|rendition| rendition.url.as_str())
 }
 
-/// Elements with text in them. What XML can't hold (XML 1.0, 2.2) becomes a space.
-pub fn elements(writer: &mut Writer<&mut Vec<u8>>, pairs: &[(&str, &str)]) -> Result<(), Fault> {
-    for (name, text) in pairs {
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        writer.create_element(*name).write_text_content(BytesText::new(&text)).map_err(Fault::internal)?;
-    }
-    Ok(())
-}
-
-/// The feed of Google Merchant Center: RSS 2.0 with its namespace, prices without decimals.
+/// The feed of Google Merchant Center: RSS 2.0 with its namespace, prices without decimals. An item is a product: it says the
+/// price that its card says, and the best availability of its variants.
 pub fn merchant(app: App, language: &'static str) -> impl Stream<Item = Chunk> + Send + 'static {
     let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rss version=\"2.0\" xmlns:g=\"http://base.google.com/ns/1.0\"><channel><title>Etalase</title>\
                 <link>";
     let rest = "</link><description>Produk IKM</description>\n";
-    let head = format!("{head}{}{rest}", quick_xml::escape::escape(app.config.public_url()));
+    let head = format!("{head}{}{rest}", xml::text(&app.config.public_url()));
     let renderer = app.clone();
-    pages(app, language, (Uuid::nil(), i64::MAX), (Bytes::from(head), Bytes::from_static(b"</channel></rss>\n")), move |row, out| {
-        let card = card(row)?;
-        let image = card.image.as_ref().and_then(picture).map(|address| absolute(&renderer, address)).unwrap_or_default();
-        let price = format!("{} {}", card.price.amount_minor / 100, card.price.currency);
-        let availability = match (Entry::from_row(&row.search_text).in_stock, card.made_to_order) {
-            (false, _) => "out_of_stock",
-            (true, true) => "backorder",
-            (true, false) => "in_stock",
+    let frame = (Bytes::from(head), Bytes::from_static(b"</channel></rss>\n"));
+    pages(app, (Shape::Detail, language), (Uuid::nil(), i64::MAX), frame, move |row, out| {
+        let product = Described::of(&row.json)?;
+        let image = product.image.as_ref().and_then(picture).map(|address| absolute(&renderer, address)).unwrap_or_default();
+        let price = format!("{} {}", offer::rupiah(&product.price), product.price.currency);
+        let availability = product.variants.iter().map(|variant| product.availability(variant)).min().unwrap_or(offer::Availability::OutOfStock);
+        let from = availability.starts(Utc::now().date_naive()).unwrap_or_default();
+        let numbers = product.variants.iter().map(|variant| (variant.price.amount_minor, variant.gtin.as_deref()));
+        let (gtin, exists) = match offer::identifier(numbers) {
+            offer::Identifier::Gtin(gtin) => (gtin, ""),
+            offer::Identifier::OfAnotherVariant => ("", ""),
+            offer::Identifier::None => ("", "no"),
         };
-        let (id, link) = (card.id.to_string(), product_page(&renderer, &row.sme_handle, &row.handle));
+        let (id, link) = (product.id.to_string(), product_page(&renderer, &row.sme_handle, &row.handle));
         out.extend_from_slice(b"<item>");
         let pairs = [
             ("g:id", id.as_str()),
-            ("g:title", &card.title),
-            ("g:description", &card.summary),
+            ("g:title", cut(&product.title, MOST_OF_TITLE)),
+            ("g:description", cut(&product.summary, MOST_OF_DESCRIPTION)),
             ("g:link", &link),
             ("g:image_link", &image),
             ("g:price", &price),
-            ("g:availability", availability),
-            ("g:condition", "new"),
-            ("g:brand", &card.sme.name),
-            ("g:product_type", &card.category.name),
-            ("g:identifier_exists", "no"),
+            ("g:availability", availability.in_merchant_center()),
+            ("g:availability_date", &from),
+            ("g:condition", offer::CONDITION_IN_MERCHANT_CENTER),
+            ("g:brand", &product.sme.name),
+            ("g:gtin", gtin),
+            ("g:identifier_exists", exists),
+            ("g:product_type", &product.category.name),
         ];
         let kept: Vec<_> = pairs.into_iter().filter(|(_, text)| !text.is_empty()).collect();
-        elements(&mut Writer::new(out), &kept)?;
+        elements(out, &kept);
         out.extend_from_slice(b"</item>\n");
         Ok(())
     })
+}
+
+/// The first `most` characters of a text.
+fn cut(text: &str, most: usize) -> &str {
+    let end = text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
+    text[..end].trim_end()
 }
 
 /// Addresses of the products after one of them, at most as many as a sitemap may hold.
 pub fn sitemap(app: App, after: Uuid) -> impl Stream<Item = Chunk> + Send + 'static {
     let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n";
     let renderer = app.clone();
-    pages(app, "id", (after, SITEMAP_ADDRESSES), (Bytes::from_static(head.as_bytes()), Bytes::from_static(b"</urlset>\n")), move |row, out| {
-        let (link, day) = (product_page(&renderer, &row.sme_handle, &row.handle), row.published_at.format("%Y-%m-%d").to_string());
-        out.extend_from_slice(b"<url>");
-        elements(&mut Writer::new(out), &[("loc", &link), ("lastmod", &day)])?;
-        out.extend_from_slice(b"</url>\n");
-        Ok(())
-    })
+    pages(
+        app,
+        (Shape::Card, "id"),
+        (after, SITEMAP_ADDRESSES),
+        (Bytes::from_static(head.as_bytes()), Bytes::from_static(b"</urlset>\n")),
+        move |row, out| {
+            let (link, day) = (product_page(&renderer, &row.sme_handle, &row.handle), row.changed_at.format("%Y-%m-%d").to_string());
+            out.extend_from_slice(b"<url>");
+            elements(out, &[("loc", &link), ("lastmod", &day)]);
+            out.extend_from_slice(b"</url>\n");
+            Ok(())
+        },
+    )
 }
 
 /// The index of sitemaps that begin after each of `starts`.
@@ -228,7 +251,7 @@ pub fn sitemap_index(app: &App, starts: &[Uuid]) -> Result<String, Fault> {
     for start in starts {
         let address = format!("{}/v1/storefront/feeds/sitemap-products.xml?after={start}", app.config.public_url());
         out.extend_from_slice(b"<sitemap>");
-        elements(&mut Writer::new(&mut out), &[("loc", &address)])?;
+        elements(&mut out, &[("loc", &address)]);
         out.extend_from_slice(b"</sitemap>\n");
     }
     out.extend_from_slice(b"</sitemapindex>\n");
@@ -240,21 +263,45 @@ pub struct Item {
     pub title: String,
     pub link: String,
     pub description: String,
-    pub at: chrono::DateTime<chrono::Utc>,
+    /// When it was published, and when it last changed.
+    pub at: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
 }
 
-/// RSS 2.0.
+/// RSS 2.0, with the time of an item's last change as Atom says it (RFC 4287, 4.2.15): RSS itself has one for the whole only.
 pub fn rss(title: &str, link: &str, items: &[Item]) -> Result<String, Fault> {
-    let mut out = Vec::from(&b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rss version=\"2.0\"><channel>"[..]);
-    elements(&mut Writer::new(&mut out), &[("title", title), ("link", link), ("description", title)])?;
+    let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rss version=\"2.0\" xmlns:atom=\"http://www.w3.org/2005/Atom\"><channel>";
+    let mut out = Vec::from(head);
+    elements(&mut out, &[("title", title), ("link", link), ("description", title)]);
+    if let Some(changed_at) = items.iter().map(|item| item.changed_at).max() {
+        elements(&mut out, &[("lastBuildDate", &changed_at.to_rfc2822())]);
+    }
     for item in items {
         out.extend_from_slice(b"\n<item>");
-        let at = item.at.to_rfc2822();
-        let pairs =
-            [("title", item.title.as_str()), ("link", &item.link), ("guid", &item.link), ("description", &item.description), ("pubDate", &at)];
-        elements(&mut Writer::new(&mut out), &pairs)?;
+        let (at, changed_at) = (item.at.to_rfc2822(), item.changed_at.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let pairs = [
+            ("title", item.title.as_str()),
+            ("link", &item.link),
+            ("guid", &item.link),
+            ("description", &item.description),
+            ("pubDate", &at),
+            ("atom:updated", &changed_at),
+        ];
+        elements(&mut out, &pairs);
         out.extend_from_slice(b"</item>");
     }
     out.extend_from_slice(b"\n</channel></rss>\n");
     String::from_utf8(out).map_err(Fault::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut("Dodol é", 7), "Dodol é");
+        assert_eq!(cut("ééé", 2), "éé");
+        assert_eq!(cut("satu dua", 5), "satu");
+    }
 }

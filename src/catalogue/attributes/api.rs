@@ -50,6 +50,7 @@ impl CategoryAttributes {
 #[serde(deny_unknown_fields)]
 pub struct NewCategoryAttributes {
     /// All of them, at most 30; they take the place of those of the version before.
+    #[oai(validator(max_items = 100))]
     pub attributes: Vec<AttributeDefinition>,
 }
 
@@ -81,7 +82,7 @@ impl AttributesApi {
         body: Body<NewCategoryAttributes>,
     ) -> poem::Result<Reply<CategoryAttributes>> {
         let permit = policy::permit_new::<ManageCategories>(&member, &Scope::default())?;
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let category = service::define(&work, &permit, &slug, &body.read()?.attributes).await?;
         let defined = CategoryAttributes::new(store::effective(work.db(), &category).await?)?;
         work.finish(Reply::new(&defined)).await

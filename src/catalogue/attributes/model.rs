@@ -31,12 +31,14 @@ pub enum AttributeKind {
 #[serde(deny_unknown_fields)]
 pub struct AttributeDefinition {
     /// Small letters, digits and `_`, such as `taste`; what filters and values go by.
+    #[oai(validator(max_length = 60))]
     pub name: String,
     pub label: Localized,
     pub kind: AttributeKind,
     /// For `choice` and `several`.
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_items = 200))]
     pub choices: Vec<AttributeChoice>,
     /// For `integer`.
     #[serde(default)]
@@ -46,6 +48,7 @@ pub struct AttributeDefinition {
     pub maximum: Option<i64>,
     /// For `integer`, such as `mm` or `g`.
     #[serde(default)]
+    #[oai(validator(max_length = 20))]
     pub unit: Option<String>,
     /// Whether a product can't be submitted without it.
     #[serde(default)]
@@ -59,6 +62,7 @@ pub struct AttributeDefinition {
 #[serde(deny_unknown_fields)]
 pub struct AttributeChoice {
     /// Small letters, digits, `_` and `-`, such as `hot`.
+    #[oai(validator(max_length = 60))]
     pub value: String,
     pub label: Localized,
 }

@@ -32,7 +32,7 @@ use crate::{
     },
     identity::policy::{self, Acknowledge, CheckIn, ReadSme, ReportSales, Scope},
     sme,
-    values::{Localized, Money, MoneyInput},
+    values::{Localized, Money, MoneyInput, input::Passcode},
 };
 
 pub struct OnsiteApi;
@@ -69,8 +69,7 @@ pub struct NewSetupPaper {
 #[serde(deny_unknown_fields)]
 pub struct NewCheckIn {
     /// As it is read out or typed.
-    #[oai(validator(max_length = 40))]
-    pub code: String,
+    pub code: Passcode,
     /// The one that is on today where absent.
     #[serde(default)]
     pub batch_id: Option<Uuid>,
@@ -129,9 +128,12 @@ pub struct NoShows {
 pub struct SalesReport {
     /// Zero is a report; no report is not zero.
     pub sales: MoneyInput,
+    #[oai(validator(minimum(value = "0"), maximum(value = "1000000")))]
     pub transactions: i64,
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000000")))]
     pub units: i64,
     #[serde(default)]
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000000")))]
     pub visitors: Option<i64>,
     /// Orders taken for later.
     #[serde(default)]
@@ -274,7 +276,7 @@ impl OnsiteApi {
         document_id: Path<Uuid>,
         application_id: Path<Uuid>,
     ) -> poem::Result<Reply<SetupPaper>> {
-        let work = write.begin(member.user_id, &[]).await?;
+        let work = write.begin(&member, &[]).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let application = applications::store::by_id(work.db(), exhibition.id, *application_id).await?;
         let permit = policy::permit::<Acknowledge>(&member, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;
@@ -287,7 +289,7 @@ impl OnsiteApi {
     /// By its code. Sent twice, it answers with the first time.
     #[oai(path = "/v1/exhibitions/:exhibition_id/check-ins", method = "post", operation_id = "check_in")]
     async fn check_in(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, body: Body<NewCheckIn>) -> poem::Result<Reply<Arrival>> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let permit = visible::<CheckIn>(&member, &exhibition)?;
         let new = body.read()?;
@@ -339,7 +341,7 @@ impl OnsiteApi {
     /// At most 1,000, all or none; a late check-in sets it right.
     #[oai(path = "/v1/exhibitions/:exhibition_id/no-shows", method = "post", operation_id = "record_no_shows")]
     async fn no_shows(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, body: Body<NoShows>) -> poem::Result<NoContent> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let permit = visible::<CheckIn>(&member, &exhibition)?;
         service::no_shows(&work, &permit, &exhibition, body.read()?.application_ids).await?;
@@ -360,7 +362,7 @@ impl OnsiteApi {
         day: Path<NaiveDate>,
         body: Body<SalesReport>,
     ) -> poem::Result<Reply<DayReport>> {
-        let work = write.begin(caller.principal(), body.bytes()).await?;
+        let work = write.begin(&caller, body.bytes()).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let application = applications::store::by_id(work.db(), exhibition.id, *application_id).await?;
         let permit = policy::permit::<ReportSales>(&caller, &Scope::sme_at(exhibition.agency_id, application.sme_id))?;

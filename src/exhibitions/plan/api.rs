@@ -42,8 +42,11 @@ pub struct PlanApi;
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct NewHall {
+    #[oai(validator(min_length = 1, max_length = 120))]
     pub name: String,
+    #[oai(validator(minimum(value = "1000"), maximum(value = "1000000")))]
     pub width_mm: i64,
+    #[oai(validator(minimum(value = "1000"), maximum(value = "1000000")))]
     pub depth_mm: i64,
 }
 
@@ -52,6 +55,7 @@ pub struct NewHall {
 #[oai(deny_unknown_fields)]
 #[serde(deny_unknown_fields)]
 pub struct NewBatch {
+    #[oai(validator(min_length = 1, max_length = 120))]
     pub name: String,
     pub starts_on: NaiveDate,
     /// The last day, included.
@@ -74,18 +78,26 @@ pub struct NewBooths {
 pub struct NewBooth {
     pub hall_id: Uuid,
     /// Such as `B-07`; unique in the exhibition.
+    #[oai(validator(min_length = 1, max_length = 20))]
     pub code: String,
     /// Such as `standard` or `corner`.
+    #[oai(validator(min_length = 1, max_length = 40))]
     pub class: String,
+    #[oai(validator(minimum(value = "0"), maximum(value = "1000000")))]
     pub x_mm: i64,
+    #[oai(validator(minimum(value = "0"), maximum(value = "1000000")))]
     pub y_mm: i64,
+    #[oai(validator(minimum(value = "500"), maximum(value = "100000")))]
     pub width_mm: i64,
+    #[oai(validator(minimum(value = "500"), maximum(value = "100000")))]
     pub depth_mm: i64,
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(minimum(value = "0"), maximum(value = "100000")))]
     pub power_w: i64,
     /// SMEs that share it; 1 where absent.
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "10")))]
     pub slots: Option<i64>,
     #[serde(default)]
     pub fee: Option<MoneyInput>,
@@ -188,9 +200,11 @@ pub struct NewAssignment {
     pub plan: PlanKind,
     pub application_id: Uuid,
     /// Code of the booth.
+    #[oai(validator(max_length = 20))]
     pub booth: String,
     /// 1 where absent.
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "10")))]
     pub slot: Option<i64>,
     /// May be absent where there is one batch.
     #[serde(default)]
@@ -209,9 +223,11 @@ pub struct Swap {
     pub with: Option<Uuid>,
     /// Code of the booth to move to, where `with` is absent.
     #[serde(default)]
+    #[oai(validator(max_length = 20))]
     pub to_booth: Option<String>,
     /// 1 where absent.
     #[serde(default)]
+    #[oai(validator(minimum(value = "1"), maximum(value = "10")))]
     pub to_slot: Option<i64>,
 }
 

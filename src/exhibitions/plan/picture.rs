@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::model::{Booth, Hall};
+use crate::values::xml;
 
 /// Room around each hall and below its name, in millimetres.
 const MARGIN: i64 = 1_500;
@@ -12,21 +13,6 @@ const HEADING: i64 = 2_000;
 pub struct Labelled<'a> {
     pub booth: &'a Booth,
     pub names: Vec<&'a str>,
-}
-
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // What XML can't hold (XML 1.0, 2.2).
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-        out
-    })
 }
 
 /// `text` in lines that fit `width` at this font size; what does not fit in `most` lines ends in an ellipsis. A letter is
@@ -74,13 +60,13 @@ pub fn svg(title: &str, halls: &[Hall], booths: &[Labelled<'_>], free: &str, blo
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"100%\" role=\"img\" aria-labelledby=\"t\" \
          font-family=\"system-ui, sans-serif\"><title id=\"t\">{}</title><rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>",
-        escaped(title)
+        xml::text(title)
     );
     let mut top = 0;
     for hall in halls {
         let (x, y) = (MARGIN, top + MARGIN + HEADING);
         // Writing to a string can't fail.
-        let _ = write!(out, "<text x=\"{x}\" y=\"{}\" font-size=\"1200\" font-weight=\"bold\">{}</text>", y - 600, escaped(&hall.name));
+        let _ = write!(out, "<text x=\"{x}\" y=\"{}\" font-size=\"1200\" font-weight=\"bold\">{}</text>", y - 600, xml::text(&hall.name));
         let _ = write!(
             out,
             "<rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" fill=\"#f6f6f4\" stroke=\"#222\" stroke-width=\"120\"/>",
@@ -105,8 +91,8 @@ fn draw(out: &mut String, Labelled { booth, names }: &Labelled<'_>, (left, top):
     let _ = write!(
         out,
         "<g><title>{}: {}</title><rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" fill=\"{fill}\" stroke=\"#222\" stroke-width=\"60\"/>",
-        escaped(&booth.code),
-        escaped(&words),
+        xml::text(&booth.code),
+        xml::text(&words),
         booth.width_mm,
         booth.depth_mm
     );
@@ -116,13 +102,13 @@ fn draw(out: &mut String, Labelled { booth, names }: &Labelled<'_>, (left, top):
         out,
         "<text x=\"{middle}\" y=\"{}\" font-size=\"{size}\" font-weight=\"bold\" text-anchor=\"middle\">{}</text>",
         y + size + size / 4,
-        escaped(&booth.code)
+        xml::text(&booth.code)
     );
     let top_of_names = y + size + size / 2;
     let (small, lines) = fitted(&words, booth.width_mm - size / 4, booth.depth_mm - size - size / 2 - size / 4, size * 8 / 10);
     for (index, line) in lines.iter().enumerate() {
         let below = top_of_names + index as i64 * line_height(small) + small;
-        let _ = write!(out, "<text x=\"{middle}\" y=\"{below}\" font-size=\"{small}\" text-anchor=\"middle\">{}</text>", escaped(line));
+        let _ = write!(out, "<text x=\"{middle}\" y=\"{below}\" font-size=\"{small}\" text-anchor=\"middle\">{}</text>", xml::text(line));
     }
     out.push_str("</g>");
 }
@@ -138,6 +124,8 @@ mod tests {
         assert_eq!(wrapped("Superpanjangsekalinamanya", 1500, 300, 2), ["Superpa…"]);
         assert_eq!(fitted("Tas Perca", 3000, 1500, 700), (630, vec!["Tas".to_owned(), "Perca".to_owned()]));
         assert_eq!(fitted("Keripik Tempe Barokah", 3000, 1600, 700).1, ["Keripik", "Tempe", "Barokah"], "smaller rather than cut");
-        assert_eq!(escaped("<b>\"Tahu & Tempe\"\u{1}"), "&lt;b&gt;&quot;Tahu &amp; Tempe&quot; ");
+        let hall = Hall { id: uuid::Uuid::nil(), name: "<b>\"Tahu & Tempe\"\u{1}\u{ffff}".into(), width_mm: 5000, depth_mm: 5000 };
+        let drawn = svg("Peta\u{fffe}", &[hall], &[], "kosong", "tidak dipakai");
+        assert!(drawn.contains(">&lt;b&gt;&quot;Tahu &amp; Tempe&quot;  </text>") && drawn.contains(">Peta </title>"), "{drawn}");
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::model::{AssignmentStatus, Batch, Booth, Exhibitor, Hall, Placement, PlanKind};
 use crate::{
-    fault::{Fault, Outcome},
+    fault::{Fault, Outcome, say},
     platform::{
         clock::now,
         database::{insert_many, select, sql},
@@ -87,7 +87,17 @@ pub async fn insert_booths(connection: &impl ConnectionTrait, exhibition: Uuid, 
 }
 
 /// Removes a booth in which nobody has ever been put.
+/// Deletes a booth in which nobody stands in either plan; places that were given up go with it.
 pub async fn delete_booth(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<()> {
+    let given_up = "delete from booth_assignments where exhibition_id = ? and booth_id = ? and status = 'released'";
+    connection.execute_raw(sql(connection, given_up, [exhibition.into(), id.into()])).await?;
+    let stands = "select 1 as one from booth_assignments where exhibition_id = ? and booth_id = ? limit 1";
+    if connection.query_one_raw(sql(connection, stands, [exhibition.into(), id.into()])).await?.is_some() {
+        return Err(Fault::conflict(
+            "booth_in_use",
+            say("Stan ini sudah diberikan; pindahkan pesertanya dahulu.", "Somebody has this booth; move them first."),
+        ));
+    }
     connection
         .execute_raw(sql(connection, "delete from booth_slots where exhibition_id = ? and booth_id = ?", [exhibition.into(), id.into()]))
         .await?;

@@ -122,7 +122,7 @@ impl ResultsApi {
         visible::<ReadResults>(&caller, &exhibition)?;
         let (expected, reports) = facts(reader, std::slice::from_ref(&exhibition)).await?;
         let rows = day_rows(&expected, &reports, today(&exhibition.time_zone));
-        Ok(File::named(daily_csv(&rows)?, format!("{}-results.csv", exhibition.slug)))
+        Ok(File::named(daily_csv(&rows), format!("{}-results.csv", exhibition.slug)))
     }
 
     /// Results as a workbook
@@ -156,7 +156,7 @@ impl ResultsApi {
             booths.entry(place.application_id).or_default().push(place.booth_code);
         }
         let rows = store::packing(reader, exhibition.id).await?;
-        let bytes = packing_csv(&rows, |row| booths.get(&row.lead_id).map(|codes| codes.join(" ")).unwrap_or_default())?;
+        let bytes = packing_csv(&rows, |row| booths.get(&row.lead_id).map(|codes| codes.join(" ")).unwrap_or_default());
         Ok(File::named(bytes, format!("{}-packing.csv", exhibition.slug)))
     }
 }

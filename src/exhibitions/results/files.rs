@@ -1,10 +1,9 @@
 //! Results and packing lists as CSV and XLSX.
 //!
-//! Text from SMEs never becomes a formula in CSV: spreadsheets run what begins with `= + - @`. In XLSX, text is text.
+//! Text from SMEs never becomes a formula in CSV, whichever separator a spreadsheet reads it with: spreadsheets run what begins
+//! with `= + - @`, and take `;` for `,` in Indonesia. In XLSX, text is text.
 
 #![expect(clippy::cast_precision_loss, reason = "a spreadsheet's numbers are floats, and sums stay far below where one would lose a rupiah")]
-
-use std::borrow::Cow;
 
 use chrono::NaiveDate;
 use rust_xlsxwriter::{Format, Workbook, Worksheet, XlsxError};
@@ -19,18 +18,49 @@ use crate::{
     values::Language,
 };
 
-/// A cell that no spreadsheet takes for a formula.
-fn safe(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
+/// A cell of CSV.
+enum Cell {
+    /// What people typed, or words of ours.
+    Text(String),
+    /// Numbers, days and yes or no: never text from outside.
+    Bare(String),
 }
 
-fn csv(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Outcome<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(head).map_err(Fault::internal)?;
-    for row in rows {
-        writer.write_record(&row).map_err(Fault::internal)?;
+fn number(value: Option<i64>) -> Cell {
+    Cell::Bare(value.map(|value| value.to_string()).unwrap_or_default())
+}
+
+/// Text in which no spreadsheet finds a formula: an apostrophe stands before what could begin one, at the start and behind whatever
+/// may be taken for the end of a cell.
+fn safe(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut may_begin = true;
+    for (at, c) in text.chars().enumerate() {
+        let is_formula = matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') || (at == 0 && matches!(c, '\t' | '\r'));
+        if may_begin && is_formula {
+            out.push('\'');
+        }
+        out.push(c);
+        // Readers skip spaces and quotes at the start of a cell.
+        may_begin = matches!(c, ';' | ',' | '|' | '\t' | '\n' | '\r') || (may_begin && (c.is_whitespace() || matches!(c, '"' | '\u{feff}')));
     }
-    writer.into_inner().map_err(|error| Fault::internal(error.into_error()))
+    out
+}
+
+/// RFC 4180, in UTF-8 and with its mark: without it Excel takes the file for the code page of its computer.
+fn csv(head: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> Vec<u8> {
+    let quoted = |text: &str| format!("\"{}\"", safe(text).replace('"', "\"\""));
+    let written = |cell: &Cell| match cell {
+        Cell::Text(text) => quoted(text),
+        Cell::Bare(text) => text.clone(),
+    };
+    let mut out = String::from("\u{feff}");
+    let heading = head.iter().map(|name| quoted(name)).collect::<Vec<_>>();
+    for line in [heading].into_iter().chain(rows.map(|row| row.iter().map(written).collect())) {
+        out.push_str(&line.join(","));
+        out.push_str("\r\n");
+    }
+    out.into_bytes()
 }
 
 fn state(report: Option<&Report>) -> &'static str {
@@ -45,37 +75,39 @@ fn state(report: Option<&Report>) -> &'static str {
 pub type DayRow<'a> = (&'a Expected, NaiveDate, Option<&'a Report>);
 
 /// Every day of every exhibitor; cells of days without a report stay empty, because that is not zero. Rupiah without sen.
-pub fn daily_csv(rows: &[DayRow]) -> Outcome<Vec<u8>> {
+pub fn daily_csv(rows: &[DayRow]) -> Vec<u8> {
     let head = ["day", "brand_name", "state", "sales_idr", "transactions", "units", "visitors", "orders_idr", "note"];
     let row = |(expected, day, report): &DayRow| {
-        let number = |value: Option<i64>| value.map(|value| value.to_string()).unwrap_or_default();
         vec![
-            day.to_string(),
-            safe(&expected.brand_name).into_owned(),
-            state(*report).to_owned(),
+            Cell::Bare(day.to_string()),
+            Cell::Text(expected.brand_name.clone()),
+            Cell::Text(state(*report).to_owned()),
             number(report.map(|report| report.sales_minor / 100)),
             number(report.map(|report| report.transactions)),
             number(report.map(|report| report.units)),
             number(report.and_then(|report| report.visitors)),
             number(report.map(|report| report.orders_minor / 100)),
-            report.and_then(|report| report.note.as_deref()).map(safe).unwrap_or_default().into_owned(),
+            optional(report.and_then(|report| report.note.as_ref())),
         ]
     };
     csv(&head, rows.iter().map(row))
 }
 
+fn optional(text: Option<&String>) -> Cell {
+    text.map_or_else(|| Cell::Bare(String::new()), |text| Cell::Text(text.clone()))
+}
+
 /// What each exhibitor packs, by booth, with the weight of the cargo in grams where the parcels' weights are known.
-pub fn packing_csv(rows: &[PackRow], booths: impl Fn(&PackRow) -> String) -> Outcome<Vec<u8>> {
+pub fn packing_csv(rows: &[PackRow], booths: impl Fn(&PackRow) -> String) -> Vec<u8> {
     let head = ["booth", "brand_name", "product", "sku", "is_sample", "units", "weight_g_each", "weight_g_total"];
     let row = |row: &PackRow| {
-        let number = |value: Option<i64>| value.map(|value| value.to_string()).unwrap_or_default();
         vec![
-            safe(&booths(row)).into_owned(),
-            safe(&row.brand_name).into_owned(),
-            safe(&row.title.id).into_owned(),
-            row.sku.as_deref().map(safe).unwrap_or_default().into_owned(),
-            (row.is_sample == 1).to_string(),
-            row.units_planned.to_string(),
+            Cell::Text(booths(row)),
+            Cell::Text(row.brand_name.clone()),
+            Cell::Text(row.title.id.clone()),
+            optional(row.sku.as_ref()),
+            Cell::Bare((row.is_sample == 1).to_string()),
+            number(Some(row.units_planned)),
             number(row.weight_g),
             number(row.weight_g.map(|weight| weight.saturating_mul(row.units_planned))),
         ]
@@ -205,11 +237,62 @@ fn write_total(sheet: &mut Worksheet, row: u32, column: u16, total: &Total) -> R
 mod tests {
     use super::*;
 
+    /// All cells, as a spreadsheet with this separator sees them.
+    fn cells(bytes: &[u8], separator: u8) -> Vec<String> {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).expect("a mark of UTF-8");
+        let mut reader = csv::ReaderBuilder::new().delimiter(separator).has_headers(false).flexible(true).from_reader(bytes);
+        reader.records().flat_map(|record| record.expect("a record").iter().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    const DANGEROUS: &[&str] = &[
+        "=1+1",
+        "+62812",
+        "-1",
+        "@sum(a1)",
+        "\tx",
+        "\r=1",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠a",
+        "a;=1+1",
+        "a,=2+2",
+        "a\t=3",
+        "a\n=HYPERLINK(A1)",
+        "a\r\n-1",
+        "a; =1",
+        "a;\"=1+1\"",
+        "\"=1+1",
+        "\"a\";=1;\"b",
+        "a|@x",
+        " =1",
+        "a,＝1",
+        ";;=1",
+    ];
+
     #[test]
-    fn what_an_sme_typed_never_becomes_a_formula() {
-        for dangerous in ["=1+1", "+62812", "-1", "@sum(a1)", "\tx"] {
-            assert!(safe(dangerous).starts_with('\''), "{dangerous}");
+    fn what_an_sme_typed_never_becomes_a_formula_whatever_separates_the_cells() {
+        let row = |text: &&str| vec![Cell::Text((*text).to_owned()), number(Some(12)), Cell::Text((*text).to_owned())];
+        let file = csv(&["text", "number", "again"], DANGEROUS.iter().map(row));
+        for separator in [b',', b';', b'\t'] {
+            for cell in cells(&file, separator) {
+                let seen = cell.trim_start_matches([' ', '"']);
+                assert!(!seen.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']), "{separator} {cell:?}");
+            }
         }
-        assert_eq!(safe("Dodol = enak"), "Dodol = enak");
+        // As a reader sees it that knows nothing of quotes.
+        let text = String::from_utf8(file).expect("UTF-8");
+        for cell in text.split([',', ';', '\t', '\n', '\r', '|']) {
+            let seen = cell.trim_start_matches([' ', '"', '\u{feff}']);
+            assert!(!seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']), "{cell:?}");
+        }
+        assert_eq!(safe("Dodol = enak, 1-2"), "Dodol = enak, 1-2");
+    }
+
+    #[test]
+    fn numbers_stay_numbers_and_what_is_not_known_stays_empty() {
+        let row = vec![Cell::Text("Kopi \"Gayo\" – é".into()), number(Some(-5)), number(None), optional(None)];
+        let text = String::from_utf8(csv(&["name"], [row].into_iter())).expect("UTF-8");
+        assert_eq!(text, "\u{feff}\"name\"\r\n\"Kopi \"\"Gayo\"\" – é\",-5,,\r\n");
     }
 }

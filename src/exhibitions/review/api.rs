@@ -62,6 +62,7 @@ pub struct Category {
     pub id: Option<Uuid>,
     pub name: Localized,
     /// Part of the weighted score in hundredths of a percent; 0 is shown but does not count.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
     pub weight_bp: i64,
     #[serde(default)]
     #[oai(default)]
@@ -92,6 +93,7 @@ pub struct ReviewPhase {
     pub is_blind: bool,
     /// `YYYY-MM-DDTHH:MM` on the clock of the venue; no review is taken later.
     #[serde(default)]
+    #[oai(validator(max_length = 40))]
     pub ends_at: Option<String>,
     pub is_active: bool,
 }
@@ -104,6 +106,7 @@ pub struct SharedWork {
     #[oai(validator(min_items = 1, max_items = 200))]
     pub reviewer_ids: Vec<Uuid>,
     /// How many reviewers each application has in the end.
+    #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
     pub per_application: u32,
     /// All that can be reviewed where absent.
     #[serde(default)]
@@ -173,6 +176,7 @@ pub struct NewReview {
     pub scores: Vec<Score>,
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_length = 5000))]
     pub comment: String,
 }
 
@@ -182,6 +186,7 @@ pub struct NewReview {
 #[serde(deny_unknown_fields)]
 pub struct Score {
     pub category_id: Uuid,
+    #[oai(validator(minimum(value = "1"), maximum(value = "5")))]
     pub score: i64,
 }
 
@@ -271,7 +276,7 @@ struct Judging {
 }
 
 async fn judging(member: &Member, write: &Write, ids: (Uuid, Uuid), body: &[u8]) -> poem::Result<Judging> {
-    let work = write.begin(member.user_id, body).await?;
+    let work = write.begin(member, body).await?;
     let exhibition = exhibitions::store::by_id(work.db(), ids.0).await?;
     let permit = policy::permit::<Review>(member, &Scope::agency(exhibition.agency_id))?;
     let application = applications::store::by_id(work.db(), ids.0, ids.1).await?;

@@ -37,10 +37,13 @@ pub struct NewRun {
     /// Draws ties; drawn itself where absent, and stored.
     pub seed: Option<u32>,
     /// All places of the call that are free where absent.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
     pub places: Option<u32>,
     /// 20.
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
     pub waitlist: Option<u32>,
     /// 3.
+    #[oai(validator(minimum(value = "0"), maximum(value = "50")))]
     pub history_years: Option<u32>,
     /// 30: three tenths of a point for each earlier participation.
     pub participation_penalty_centi: Option<i64>,
@@ -49,9 +52,11 @@ pub struct NewRun {
     /// 150.
     pub most_penalty_centi: Option<i64>,
     /// 1.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
     pub min_reviews: Option<u32>,
     #[serde(default)]
     #[oai(default)]
+    #[oai(validator(max_items = 50))]
     pub quotas: Vec<Quota>,
 }
 
@@ -100,7 +105,7 @@ impl SelectionApi {
     /// Ranks everybody who waits for a decision, with a reason each. Stored, and without effect until it is applied.
     #[oai(path = "/v1/exhibitions/:exhibition_id/selection-runs", method = "post", operation_id = "run_selection")]
     async fn run(&self, member: Member, write: Write, exhibition_id: Path<Uuid>, body: Body<NewRun>) -> poem::Result<Created<SelectionRun>> {
-        let work = write.begin(member.user_id, body.bytes()).await?;
+        let work = write.begin(&member, body.bytes()).await?;
         let exhibition = exhibitions::store::by_id(work.db(), *exhibition_id).await?;
         let permit = visible::<Decide>(&member, &exhibition)?;
         let new = body.read()?;

@@ -45,7 +45,9 @@ pub struct Quota {
     /// With `category` only: `food`, or the slug of a category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
+    #[oai(validator(max_length = 80))]
     pub scope: Option<String>,
+    #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
     pub places: u32,
 }
 

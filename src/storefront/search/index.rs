@@ -429,7 +429,7 @@ impl Index {
         }
         self.halal_until.push(entry.halal.map_or(i32::MIN, |halal| halal.until.map_or(i32::MAX, |day| day.num_days_from_ce())));
         for waste in &entry.wastes {
-            let (_, documents) = self.wastes.entry(handle_from(&waste.id)).or_insert_with(|| (waste.clone(), Vec::new()));
+            let (_, documents) = self.wastes.entry(handle_from(&waste.id, "limbah")).or_insert_with(|| (waste.clone(), Vec::new()));
             if documents.last() != Some(&document) {
                 documents.push(document);
             }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::words::{Word, forms, is_one_slip, is_stop_word, known_forms, words};
+use crate::values::reading::is_invisible;
 
 /// Words beyond this many narrow nothing.
 const MOST_WORDS: usize = 8;
@@ -74,10 +75,15 @@ impl Wanted {
     }
 }
 
-/// The words of a query. Words that narrow nothing are left out, unless there is nothing else.
+/// The words of a query. Words that narrow nothing are left out, unless there is nothing else. Where something was typed, but no
+/// word in it, such as an emoji, that is a word that no product has.
 pub fn parse(text: &str) -> Vec<Wanted> {
     let typed: Vec<Word> = words(text);
-    let ends_open = text.chars().next_back().is_some_and(char::is_alphanumeric);
+    let is_blank = text.chars().all(|c| c.is_whitespace() || is_invisible(c));
+    if typed.is_empty() && !is_blank {
+        return vec![Wanted { written: String::new(), forms: Vec::new(), is_last: false }];
+    }
+    let ends_open = text.chars().rfind(|c| !is_invisible(*c)).is_some_and(char::is_alphanumeric);
     let count = typed.len();
     let only_stop_words = typed.iter().all(|word| is_stop_word(&word.written));
     let wanted = typed.into_iter().enumerate().filter(|(_, word)| only_stop_words || !is_stop_word(&word.written));
@@ -147,6 +153,13 @@ mod tests {
         let typed = |text| parse(text).into_iter().map(|wanted| wanted.written).collect::<Vec<_>>();
         assert_eq!(typed("tas untuk wanita"), ["tas", "wanita"]);
         assert_eq!(typed("yang"), ["yang"]);
+        for nothing in ["", " ", "\u{200b}"] {
+            assert!(parse(nothing).is_empty(), "{nothing:?}");
+        }
+        for no_word in ["!!!", "🍌", "\u{fffd}\u{fffd}", "'"] {
+            assert_eq!(typed(no_word), [""], "{no_word:?}");
+            assert_eq!(highlight("Dodol 🍌!!!", &parse(no_word), &[Way::Nowhere], Language::Id), None);
+        }
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use std::{
 use sastrawi::{Dictionary, Stemmer as Indonesian};
 use snowball_stemmers_rs::{Algorithm, Stemmer as Snowball};
 
-use crate::values::{Language, fold};
+use crate::values::{Language, fold, reading::is_invisible};
 
 /// Words that mean one thing to a buyer; the first stands for all.
 const SYNONYMS: &[&[&str]] = &[
@@ -103,18 +103,31 @@ pub struct Word {
     pub at: Range<usize>,
 }
 
-/// The words of a text, in order.
+/// Apostrophes, in all the forms that keyboards and word processors make of them. Within a word they are spelling: who writes
+/// Jum'at and who writes jumat mean one thing.
+fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '`' | '´' | '\u{2b9}'..='\u{2bd}' | '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' | '\u{ff07}')
+}
+
+/// Letters and digits; some apostrophes are letters to Unicode.
+fn is_written(c: char) -> bool {
+    c.is_alphanumeric() && !is_apostrophe(c)
+}
+
+/// The words of a text, in order. What can't be seen divides no word.
 pub fn words(text: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let mut start = None;
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        let goes_on = || text[at + c.len_utf8()..].chars().find(|next| !is_invisible(*next)).is_some_and(is_written);
         // Marks that combine belong to the letter before them.
-        let is_inside = c.is_alphanumeric() || (start.is_some() && unicode_normalization::char::is_combining_mark(c));
+        let is_part = || unicode_normalization::char::is_combining_mark(c) || is_invisible(c) || (is_apostrophe(c) && goes_on());
+        let is_inside = is_written(c) || (start.is_some() && is_part());
         match (is_inside, start) {
             (true, None) => start = Some(at),
             (false, Some(from)) => {
                 start = None;
-                let written: String = fold(&text[from..at]).chars().filter(|c| c.is_alphanumeric()).collect();
+                let written: String = fold(&text[from..at]).chars().filter(|c| is_written(*c)).collect();
                 let joined = words.last().filter(|last| PAIRS.iter().any(|(one, two, _)| last.written == *one && written == *two)).cloned();
                 if let Some(first) = joined {
                     words.pop();
@@ -233,6 +246,23 @@ mod tests {
         assert_eq!(written, ["kripik", "tempe", "oleh oleh", "solo"]);
         assert_eq!(&text[found[1].at.clone()], "Témpe");
         assert_eq!(&text[found[2].at.clone()], "oleh-oleh");
+    }
+
+    #[test]
+    fn apostrophes_and_what_cannot_be_seen_are_no_part_of_a_word() {
+        for (text, word) in [
+            ("kera\u{ad}wang", "kerawang"),
+            ("sar\u{200b}ung", "sarung"),
+            ("Jum'at", "jumat"),
+            ("Jum\u{2019}at", "jumat"),
+            ("Jum\u{2bc}at", "jumat"),
+            ("Jum\u{ff07}at", "jumat"),
+            ("Qur\u{ad}'\u{200b}an", "quran"),
+        ] {
+            assert_eq!(words(text).into_iter().map(|word| word.written).collect::<Vec<_>>(), [word], "{text:?}");
+        }
+        let quoted = words("'manis' dan \u{2018}legit\u{2019} 'n' \u{2bc}");
+        assert_eq!(quoted.into_iter().map(|word| word.written).collect::<Vec<_>>(), ["manis", "dan", "legit", "n"]);
     }
 
     #[test]
