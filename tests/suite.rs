@@ -13,20 +13,36 @@ mod attributes;
 mod backup;
 #[path = "suite/buyers.rs"]
 mod buyers;
+#[path = "suite/calls.rs"]
+mod calls;
+#[path = "suite/catalogue.rs"]
+mod catalogue;
 #[path = "suite/clients.rs"]
 mod clients;
 #[path = "suite/contract.rs"]
 mod contract;
 #[path = "suite/crashes.rs"]
 mod crashes;
+#[path = "suite/exhibitions.rs"]
+mod exhibitions;
 #[path = "suite/feeds.rs"]
 mod feeds;
+#[path = "suite/headers.rs"]
+mod headers;
+#[path = "suite/hostile.rs"]
+mod hostile;
 #[path = "suite/identity.rs"]
 mod identity;
 #[path = "suite/invariants.rs"]
 mod invariants;
 #[path = "suite/isolation.rs"]
 mod isolation;
+#[path = "suite/names.rs"]
+mod names;
+#[path = "suite/offices.rs"]
+mod offices;
+#[path = "suite/onsite.rs"]
+mod onsite;
 #[path = "suite/operations.rs"]
 mod operations;
 #[path = "suite/permissions.rs"]
@@ -35,12 +51,20 @@ mod permissions;
 mod photos;
 #[path = "suite/plans.rs"]
 mod plans;
+#[path = "suite/quotas.rs"]
+mod quotas;
 #[path = "suite/replicas.rs"]
 mod replicas;
 #[path = "suite/search.rs"]
 mod search;
 #[path = "suite/selection.rs"]
 mod selection;
+#[path = "suite/sessions.rs"]
+mod sessions;
+#[path = "suite/smes.rs"]
+mod smes;
+#[path = "suite/storefront.rs"]
+mod storefront;
 #[path = "suite/story.rs"]
 mod story;
 #[path = "suite/trouble.rs"]

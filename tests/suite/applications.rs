@@ -150,7 +150,7 @@ on_both! {
         let grace = format!("/v1/exhibitions/{exhibition}/call/graces/{}", late.sme);
         let until = town.coordinator.put(&grace, "*", json!({ "until": "2030-03-05T17:00" })).await.expect(200);
         assert_eq!(until.text("/until/time_zone_label"), "WIB");
-        late.step("reopen").await.expect(200);
+        late.step("reopen").await.expect(200).has("", &json!({ "status": "draft", "submitted_at": null }));
         assert_eq!(late.step("submit").await.expect(200).text("/status"), "under_review");
         assert_eq!(other.step("reopen").await.expect(409).text("/reason"), "call_closed");
         town.coordinator.put(&grace, "*", json!({ "until": "2020-03-05T17:00" })).await.expect(200);

@@ -57,6 +57,13 @@ impl Service {
         Self { child, base, said }
     }
 
+    /// Most memory that it has used so far, without the processes that it started, in KiB (proc(5), VmHWM).
+    pub fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

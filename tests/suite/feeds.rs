@@ -1,17 +1,21 @@
 //! The catalogue for other programs: each feed says exactly what the storefront says.
 
+use chrono::{DateTime, Days, Utc};
 use etalase::storefront::store;
 use quick_xml::{Reader, events::Event};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{Engine, Person, World};
+use crate::world::{Answer, Engine, Person, Town, World};
 
 async fn text(person: &Person, path: &str) -> (u16, String, String) {
-    let response = person.request(Method::GET, path).send().await.unwrap();
-    let etag = response.headers().get("etag").map(|etag| etag.to_str().unwrap().to_owned()).unwrap_or_default();
-    (response.status().as_u16(), etag, response.text().await.unwrap())
+    let answer = person.get(path).await;
+    (answer.status, answer.etag(), answer.content())
+}
+
+fn utf8(bytes: impl AsRef<[u8]>) -> String {
+    String::from_utf8(bytes.as_ref().to_vec()).unwrap()
 }
 
 /// All texts of an element, unescaped; fails where the document is no XML.
@@ -22,14 +26,14 @@ fn texts(xml: &str, element: &str) -> Vec<String> {
         match reader.read_event().unwrap() {
             Event::Start(start) => {
                 depth += 1;
-                inside = start.name().as_ref() == element;
+                inside = utf8(start.name().0) == element;
                 if inside {
                     found.push(String::new());
                 }
             }
-            Event::Text(text) if inside => found.last_mut().unwrap().push_str(&text),
+            Event::Text(text) if inside => found.last_mut().unwrap().push_str(&utf8(&*text)),
             Event::GeneralRef(name) if inside => {
-                found.last_mut().unwrap().push_str(match &*name {
+                found.last_mut().unwrap().push_str(match utf8(&*name).as_str() {
                     "lt" => "<",
                     "gt" => ">",
                     "amp" => "&",
@@ -50,7 +54,164 @@ fn texts(xml: &str, element: &str) -> Vec<String> {
     found
 }
 
+/// Publishes a product as `change` makes it.
+async fn publish(town: &Town, change: impl FnOnce(&mut Value)) -> Answer {
+    let mut body = town.dodol("Dodol");
+    change(&mut body);
+    let id = town.owner.post("/v1/products", body).await.expect(201).text("/id");
+    let photo = json!({ "media_id": town.ready_photo().await, "alt": { "id": "Dodol" } });
+    town.owner.post(&format!("/v1/products/{id}/images"), photo).await.expect(201);
+    town.owner.post_empty(&format!("/v1/products/{id}/submit")).await.expect(200);
+    town.officer.post(&format!("/v1/products/{id}/approve"), json!({})).await.expect(200)
+}
+
 on_both! {
+    async fn one_character_that_xml_excludes_breaks_no_feed(world: World) {
+        let town = world.town().await;
+        town.published("Dodol").await;
+        let exhibition = town.exhibition("solo").await;
+        town.coordinator.post_empty(&format!("/v1/exhibitions/{exhibition}/announce")).await.expect(200);
+        // As an older version took it.
+        world.execute("update storefront_products set detail_en = replace(detail_en, 'Dodol', ?)", vec!["Dodol\u{ffff}".into()]).await.unwrap();
+        world.execute("update exhibitions set city = ?", vec!["Solo\u{fffe}\u{7}".into()]).await.unwrap();
+        let (_, _, merchant) = text(&world.public(), "/v1/storefront/feeds/google-merchant.xml").await;
+        let (_, _, rss) = text(&world.public(), "/v1/storefront/feeds/exhibitions.rss").await;
+        assert_eq!(texts(&merchant, "g:title"), ["Dodol  (en)"]);
+        assert!(texts(&rss, "description").iter().any(|text| text.ends_with(", Solo  ")), "{rss}");
+        assert!(!merchant.contains(['\u{fffe}', '\u{ffff}']) && !rss.contains(['\u{fffe}', '\u{ffff}']));
+    }
+
+    async fn the_feed_and_the_structured_data_say_the_same_of_an_offer(world: World) {
+        let town = world.town().await;
+        let buyer = world.public();
+        let long = "Dodol ".repeat(26) + "é";
+        let product = publish(&town, |body| {
+            body["title"] = json!({ "id": long });
+            body["variants"][0]["gtin"] = json!("96385074");
+        })
+        .await;
+        let (id, variant) = (product.text("/id"), format!("/v1/products/{}/variants/{}", product.text("/id"), product.text("/variants/0/id")));
+        let said = async || {
+            let data = buyer.get(&format!("/v1/storefront/products/{id}/product.jsonld")).await.expect(200);
+            let (_, _, merchant) = text(&buyer, "/v1/storefront/feeds/google-merchant.xml").await;
+            let offer = |name: &str| data.text(&format!("/offers/0/{name}")).replace("https://schema.org/", "");
+            assert_eq!(texts(&merchant, "g:gtin"), [offer("gtin")]);
+            assert!(texts(&merchant, "g:identifier_exists").is_empty(), "{merchant}");
+            assert_eq!(texts(&merchant, "g:price"), [format!("{} IDR", data.body["offers"][0]["price"])]);
+            assert_eq!(texts(&merchant, "g:availability_date").pop().unwrap_or_default(), offer("availabilityStarts"));
+            assert_eq!(texts(&merchant, "g:title").pop().map(|title| title.chars().count()), Some(149), "{merchant}");
+            (offer("availability"), texts(&merchant, "g:availability").pop().unwrap_or_default(), offer("availabilityStarts"))
+        };
+        let etag = town.owner.patch(&variant, &product.etag(), json!({ "stock_policy": "made_to_order", "on_hand": 5 })).await.expect(200).etag();
+        assert_eq!(said().await, ("InStock".into(), "in_stock".into(), String::new()));
+        let etag = town.owner.patch(&variant, &etag, json!({ "on_hand": 0 })).await.expect(200).etag();
+        assert_eq!(said().await, ("MadeToOrder".into(), "in_stock".into(), String::new()), "no backorder without a day");
+        town.owner.patch(&format!("/v1/products/{id}"), &etag, json!({ "lead_time_days": 7 })).await.expect(200);
+        let day = Utc::now().date_naive().checked_add_days(Days::new(7)).unwrap().format("%Y-%m-%dT00:00Z").to_string();
+        assert_eq!(said().await, ("MadeToOrder".into(), "backorder".into(), day));
+        publish(&town, |body| body["handle"] = json!("tanpa-nomor")).await;
+        let (_, _, merchant) = text(&buyer, "/v1/storefront/feeds/google-merchant.xml").await;
+        assert_eq!(texts(&merchant, "g:identifier_exists"), ["no"]);
+    }
+
+    async fn the_sitemap_dates_every_change_that_the_public_sees_and_no_other(world: World) {
+        let town = world.town().await;
+        let product = town.published("Dodol").await;
+        let long_ago = DateTime::parse_from_rfc3339("2026-01-02T03:04:05Z").unwrap().to_utc();
+        for text in ["update storefront_products set published_at = ?", "update storefront_changes set changed_at = ?"] {
+            world.execute(text, vec![long_ago.into()]).await.unwrap();
+        }
+        let dated = async || {
+            world.app.reread_catalogue_version().await;
+            texts(&text(&world.public(), "/v1/storefront/feeds/sitemap-products.xml").await.2, "lastmod")
+        };
+        assert_eq!(dated().await, ["2026-01-02"]);
+        // Lists the product again as it is, but for when it was published, which is no news.
+        world.execute("update products set published_at = ?", vec![long_ago.into()]).await.unwrap();
+        let again = "update storefront_products set detail_id = detail_id, title_sort = title_sort";
+        world.execute(again, vec![]).await.unwrap();
+        assert_eq!(dated().await, ["2026-01-02"]);
+        let price = json!({ "price": { "value": "30000" } });
+        town.owner.patch(&format!("/v1/products/{}/variants/{}", product.text("/id"), product.text("/variants/0/id")), &product.etag(), price).await.expect(200);
+        assert_eq!(dated().await, [Utc::now().date_naive().to_string()]);
+    }
+
+    async fn who_follows_an_exhibition_learns_that_it_is_postponed(world: World) {
+        let town = world.town().await;
+        let buyer = world.public();
+        let mut new = json!({
+            "agency_id": town.agency, "slug": "berlin", "title": { "id": "Pameran" }, "city": "Berlin", "province_code": "ID-KB",
+            "description": { "id": "Baris satu\r\nBaris dua" }, "time_zone": "Europe/Berlin",
+            "dates": { "starts_on": "2031-03-29", "ends_on": "2031-03-31", "precision": "day" },
+            "opening_hours": [
+                { "day": "2031-03-30", "opens": "14:00", "closes": "24:00" }, { "day": "2031-03-30", "opens": "9:00", "closes": "12:00" },
+                { "day": "2031-03-31", "opens": "18:00", "closes": "02:00" },
+            ],
+        });
+        let refused = async |hours: Value| {
+            let mut body = new.clone();
+            body["opening_hours"] = hours;
+            let answer = town.coordinator.post("/v1/exhibitions", body).await.expect(422);
+            (answer.text("/errors/0/pointer"), answer.text("/errors/0/code"))
+        };
+        let outside = json!([{ "day": "2031-06-09", "opens": "09:00", "closes": "17:00" }]);
+        assert_eq!(refused(outside).await, ("/opening_hours/0/day".into(), "outside_dates".into()));
+        let twice = json!([{ "day": "2031-03-30", "opens": "09:00", "closes": "17:00" }, { "day": "2031-03-30", "opens": "16:00", "closes": "18:00" }]);
+        assert_eq!(refused(twice).await, ("/opening_hours/1".into(), "overlapping".into()));
+        let late = json!([{ "day": "2031-03-30", "opens": "09:00", "closes": "24:30" }]);
+        assert_eq!(refused(late).await, ("/opening_hours/0".into(), "bad_hours".into()));
+
+        let made = town.coordinator.post("/v1/exhibitions", new.take()).await.expect(201);
+        assert_eq!((made.text("/opening_hours/1/opens"), made.text("/opening_hours/0/closes")), ("09:00".into(), "24:00".into()));
+        let path = format!("/v1/exhibitions/{}", made.text("/id"));
+        town.coordinator.post_empty(&format!("{path}/announce")).await.expect(200);
+        let public = "/v1/storefront/exhibitions/berlin";
+        let calendar = async || {
+            let (status, _, body) = text(&buyer, &format!("{public}/calendar.ics")).await;
+            assert_eq!(status, 200, "{body}");
+            let body = body.replace("\r\n ", "");
+            assert!(!body.replace("\r\n", "").contains(['\r', '\n']), "{body:?}");
+            body
+        };
+        let lines = |body: &str, name: &str| body.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect::<Vec<_>>();
+        let event = async || {
+            let event = buyer.get(&format!("{public}/event.jsonld")).await.expect(200);
+            (event.text("/eventStatus").replace("https://schema.org/", ""), event.text("/startDate"), event.text("/previousStartDate"))
+        };
+        let first = calendar().await;
+        let uids = lines(&first, "UID:");
+        assert_eq!((uids.len(), uids.iter().collect::<std::collections::BTreeSet<_>>().len()), (3, 3));
+        assert!(first.contains("BEGIN:DAYLIGHT\r\nDTSTART:20310330T020000\r\n"), "{first}");
+        assert!(first.contains("DTEND;TZID=Europe/Berlin:20310331T000000") && first.contains("DTEND;TZID=Europe/Berlin:20310401T020000"), "{first}");
+        assert_eq!(event().await, ("EventScheduled".into(), "2031-03-29".into(), String::new()));
+
+        let july = json!({ "starts_on": "2031-07-01", "ends_on": "2031-07-03", "precision": "day" });
+        town.coordinator.post(&format!("{path}/postpone"), json!({ "dates": july })).await.expect(200);
+        let second = calendar().await;
+        assert_eq!(lines(&second, "UID:"), uids, "the same events, on other days");
+        assert!(second.contains("DTSTART;TZID=Europe/Berlin:20310702T090000") && second.contains("STATUS:CONFIRMED"), "{second}");
+        assert_ne!(lines(&second, "SEQUENCE:"), lines(&first, "SEQUENCE:"));
+        assert_eq!(event().await, ("EventRescheduled".into(), "2031-07-01".into(), "2031-03-29".into()));
+
+        let unknown = json!({ "dates": { "precision": "unknown" }, "reason": "Banjir." });
+        town.coordinator.post(&format!("{path}/postpone"), unknown).await.expect(200);
+        let third = calendar().await;
+        assert_eq!((lines(&third, "UID:"), lines(&third, "STATUS:CANCELLED").len()), (uids.clone(), 3), "{third}");
+        assert!(third.contains("DTSTART;TZID=Europe/Berlin:20310702T090000") && third.contains("COMMENT:Banjir."), "{third}");
+        assert_eq!(event().await, ("EventPostponed".into(), "2031-07-01".into(), String::new()));
+        assert_eq!(buyer.get(public).await.expect(200).body["opening_hours"], json!([]));
+        let etag = town.coordinator.get(&path).await.expect(200).etag();
+        town.coordinator.patch(&path, &etag, json!({ "city": "Potsdam" })).await.expect(200);
+
+        let august = json!({ "starts_on": "2031-08-01", "ends_on": "2031-08-03", "precision": "day" });
+        let back = town.coordinator.post(&format!("{path}/postpone"), json!({ "dates": august })).await.expect(200);
+        assert_eq!(back.text("/opening_hours/0/day"), "2031-08-02", "hours move along from the last day that was known");
+        assert_eq!((lines(&calendar().await, "UID:"), event().await.0), (uids, "EventRescheduled".into()));
+        town.coordinator.post(&format!("{path}/cancel"), json!({ "reason": "Batal." })).await.expect(200);
+        assert_eq!(lines(&calendar().await, "STATUS:CANCELLED").len(), 3);
+        assert_eq!(event().await, ("EventCancelled".into(), "2031-08-01".into(), String::new()));
+    }
+
     async fn a_product_describes_itself_to_search_engines_with_what_can_be_bought(world: World) {
         let town = world.town().await;
         let product = town.published("Dodol <b>legit</b>").await;

@@ -10,7 +10,7 @@ use totp_rs::{Builder, Secret};
 use crate::world::{Engine, PASSWORD, Person, World};
 
 /// The code that an authenticator app shows now, or `steps` half minutes from now.
-fn code(secret: &str, steps: i64) -> String {
+pub fn code(secret: &str, steps: i64) -> String {
     let totp = Builder::new().with_secret(Secret::try_from_base32(secret).unwrap()).build().unwrap();
     totp.generate(u64::try_from(chrono::Utc::now().timestamp() + steps * 30).unwrap()).to_string()
 }
@@ -51,6 +51,35 @@ on_both! {
         let nowhere = json!({ "location": { "latitude_e6": 91_000_000, "longitude_e6": 0 } });
         sari.patch(&path, &etag, nowhere).await.expect(422);
         assert!(world.execute("update smes set latitude_e6 = null", vec![]).await.is_err(), "half a place is none");
+    }
+
+    async fn a_person_sees_the_devices_that_are_signed_in_and_signs_them_out_one_by_one(world: World) {
+        let town = world.town().await;
+        let phone = world.sign_in("owner@example.org").await;
+        let me = phone.get("/v1/me").await.expect(200);
+        me.has("", &json!({
+            "email": "owner@example.org", "display_name": "owner", "locale": "en", "is_operator": false, "second_factor_required": false,
+            "smes": [{ "sme_id": town.sme, "role": "owner" }], "agencies": [],
+        }));
+        assert_eq!(town.officer.get("/v1/me").await.expect(200).body["agencies"], json!([{ "agency_id": town.agency, "role": "officer" }]));
+        let sessions = phone.get("/v1/me/sessions").await.expect(200);
+        let current: Vec<bool> = sessions.body["data"].as_array().unwrap().iter().map(|session| session["is_current"].as_bool().unwrap()).collect();
+        assert_eq!(current, [true, false], "the newest first");
+        let first = format!("/v1/me/sessions/{}", sessions.text("/data/1/id"));
+        town.officer.delete(&first, "*").await.expect(404);
+        town.owner.get("/v1/me").await.expect(200);
+        phone.delete(&first, "*").await.expect(204);
+        town.owner.get("/v1/me").await.expect(401);
+        phone.delete(&first, "*").await.expect(404);
+        assert_eq!(phone.get("/v1/me/sessions").await.expect(200).count(), 1);
+        phone.post_empty("/v1/auth/sign-out").await.expect(204);
+        assert_eq!(phone.get("/v1/me").await.expect(401).text("/code"), "unauthenticated");
+        let again = world.sign_in("owner@example.org").await;
+        assert_eq!(again.get("/v1/me/sessions").await.expect(200).count(), 1, "those that ended are not listed");
+        let wrong = json!({ "email": "owner@example.org", "password": "a wrong password" });
+        assert_eq!(world.public().post("/v1/auth/sign-in", wrong).await.expect(401).text("/code"), "bad_credentials");
+        let other_case = json!({ "email": " Owner@Example.org ", "password": PASSWORD });
+        assert_eq!(world.public().post("/v1/auth/sign-in", other_case).await.expect(200).text("/user/id"), me.text("/id"));
     }
 
     async fn registration_can_be_left_to_the_office(world: World) {

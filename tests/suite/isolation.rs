@@ -7,15 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etalase::media::{
-    decode::Refusal,
-    isolation::{Crash, LONGEST_JOB, Workers},
-};
+use etalase::media::isolation::{Crash, LONGEST_JOB, Workers};
+use etalase_pictures::decode::Refusal;
 use image::{ImageFormat, RgbImage};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::Value;
 
-use crate::world::{Engine, World, fixture, small_photo};
+use crate::{
+    crashes::Service,
+    world::{Engine, World, fixture, small_photo},
+};
 
 fn workers(longest_job: Duration) -> Workers {
     Workers::new(Some(env!("CARGO_BIN_EXE_etalase").into()), longest_job).unwrap()
@@ -66,10 +67,123 @@ async fn a_worker_that_hangs_dies_or_lies_is_found_out() {
     assert!(matches!(nothing.process(b"", 1).await, Err(Crash::NotStarted(_))));
 }
 
+#[tokio::test]
+async fn a_look_at_a_photo_tells_its_size_and_shares_the_workers() {
+    let (folder, workers) = (tempfile::tempdir().unwrap(), workers(LONGEST_JOB));
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let (photo, lying) = (file("photo", &small_photo()), file("lying", &fixture("lying-dimensions.jpg")));
+    for _ in 0..2 {
+        assert_eq!(workers.look(&photo).await.unwrap(), Ok((700, 500)));
+        assert_eq!(workers.look(&lying).await.unwrap(), Err(Refusal::TooManyPixels));
+        assert_eq!(workers.process(&small_photo(), 1).await.unwrap().processed.unwrap().width, 700);
+    }
+    assert_eq!(workers.look(&file("text", b"no photo at all")).await.unwrap(), Err(Refusal::NotAnImage));
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_between_two_photos_is_not_the_next_ones_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("photo");
+    std::fs::write(&photo, small_photo()).unwrap();
+    let workers = Workers::new(Some(impostor(&folder, &dies_after_one(""))), LONGEST_JOB).unwrap();
+    for _ in 0..3 {
+        assert_eq!(workers.look(&photo).await.unwrap(), Ok((700, 500)));
+    }
+}
+
+/// A worker that serves one photo and ends; before that, it does what `body` says to what was asked.
+fn dies_after_one(body: &str) -> String {
+    let worker = env!("CARGO_BIN_EXE_etalase");
+    format!(
+        "head=$0.$$; dd bs=1 count=6 of=$head 2>/dev/null\n\
+         length=$(od -An -tu4 --endian=big -N4 $head); what=$(od -An -tu1 -j4 -N1 $head)\n{body}\n\
+         {{ cat $head; head -c $length; }} | {worker} image-worker; rm $head"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_kills_the_worker_that_looks_at_it_is_refused_as_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let deadly = impostor(&folder, "exit 1");
+    let world = World::start(Engine::Sqlite, |config| config.image_worker = Some(deadly)).await;
+    let town = world.town().await;
+    let refused = town.owner.upload(&town.sme, small_photo()).await.expect(422);
+    assert_eq!(refused.text("/reason"), "damaged");
+    assert_eq!(town.owner.upload(&town.sme, fixture("script.svg")).await.expect(415).text("/kind"), "SVG", "no worker is asked");
+    world.public().get("/v1/storefront/products").await.expect(200);
+}
+
+/// A zlib stream that inflates to at least so many zeros, at 20 bytes for four kilobytes (RFC 1951, 3.2.6).
+fn deflated_zeros(least: usize) -> Vec<u8> {
+    let matches = least / 258 + 1;
+    let mut bits: Vec<bool> = [1, 1, 0].map(|bit| bit == 1).to_vec();
+    let mut code = |value: u32, length: u32| bits.extend((0..length).rev().map(|bit| value >> bit & 1 == 1));
+    code(0b0011_0000, 8);
+    for _ in 0..matches {
+        code(0b1100_0101, 8);
+        code(0, 5);
+    }
+    code(0, 7);
+    let mut stream = vec![0x78, 0x9c];
+    stream.extend(bits.chunks(8).map(|byte| byte.iter().enumerate().fold(0, |sum, (place, bit)| sum | u8::from(*bit) << place)));
+    let count = matches * 258 + 1;
+    stream.extend((((count % 65_521) as u32) << 16 | 1).to_be_bytes());
+    stream
+}
+
+/// A chunk of a PNG (third edition, 5.3).
+fn chunk(kind: &[u8], body: &[u8]) -> Vec<u8> {
+    let checked = [kind, body].concat();
+    let step = |sum: u32, byte: &u8| (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 });
+    let sum = !checked.iter().fold(u32::MAX, step);
+    [&(body.len() as u32).to_be_bytes(), checked.as_slice(), &sum.to_be_bytes()].concat()
+}
+
+/// Eight by eight pixels, with a chunk of this kind that inflates to so many zeros.
+fn bomb(kind: &[u8], head: &[u8], zeros: usize) -> Vec<u8> {
+    let mut png = Cursor::new(Vec::new());
+    RgbImage::new(8, 8).write_to(&mut png, ImageFormat::Png).unwrap();
+    let mut png = png.into_inner();
+    png.splice(33..33, chunk(kind, &[head, &deflated_zeros(zeros)].concat()));
+    png
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_inflates_to_hundreds_of_megabytes_costs_the_service_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path(), &[]);
+    let (token, client) = (service.sign_in("owner@demo.example").await, reqwest::Client::new());
+    let me: Value = client.get(format!("{}/v1/me", service.base)).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
+    let sme = me["smes"][0]["sme_id"].as_str().unwrap().to_owned();
+    let upload = async |bytes: Vec<u8>| {
+        let form = reqwest::multipart::Form::new().part("file", reqwest::multipart::Part::bytes(bytes));
+        let request = client.post(format!("{}/v1/media?sme_id={sme}", service.base)).bearer_auth(&token).multipart(form);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(upload(small_photo()).await, 202);
+    let before = service.peak_kib();
+    for (kind, head) in [(b"iCCP", b"x\0\0".as_slice()), (b"zTXt", b"x\0\0"), (b"iTXt", b"x\0\x01\0\0\0")] {
+        let status = upload(bomb(kind, head, 256 << 20)).await;
+        assert!(matches!(status, 202 | 400..500), "{status}");
+    }
+    let alone = service.peak_kib() - before;
+    // Of different lengths, since the same photo is kept once.
+    let together = (1..=4).map(|more| upload(bomb(b"iCCP", b"x\0\0", (256 + more) << 20)));
+    let statuses = futures_util::future::join_all(together).await;
+    assert!(statuses.iter().all(|status| matches!(status, 202 | 400..500)), "{statuses:?}");
+    let together = service.peak_kib() - before;
+    println!("{before} KiB, {alone} more for one at a time, {together} more for several at once");
+    assert!(alone < 64 * 1024 && together < 64 * 1024, "{alone} and {together} KiB more than {before}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_that_kills_its_worker_fails_alone_and_the_service_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let deadly = impostor(&folder, "exit 1");
+    let deadly = impostor(&folder, &dies_after_one("[ $what -eq 0 ] || exit 1"));
     let world = World::start(Engine::Sqlite, |config| config.image_worker = Some(deadly)).await;
     let town = world.town().await;
     let photo = town.owner.upload(&town.sme, small_photo()).await.expect(202);
@@ -109,11 +223,11 @@ fn mutate(random: &mut StdRng, files: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Runs for `ETALASE_FUZZ_SECONDS` (5) from `ETALASE_FUZZ_SEED`. What breaks it is left in the temporary folder.
+/// Runs for `ETALASE_FUZZ_SECONDS` (5) from `ETALASE_SEED`. What breaks it is left in the temporary folder.
 #[tokio::test]
 async fn no_bytes_crash_a_worker_or_take_more_than_five_seconds_or_512_mib() {
     let setting = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
-    let seed = setting("ETALASE_FUZZ_SEED").unwrap_or_else(|| rand::rng().random());
+    let seed = setting("ETALASE_SEED").unwrap_or_else(|| rand::rng().random());
     let time = Duration::from_secs(setting("ETALASE_FUZZ_SECONDS").unwrap_or(5));
     let expected: Value = serde_json::from_slice(&fixture("expected.json")).unwrap();
     let files = expected.as_object().unwrap().keys().map(|name| fixture(name));

@@ -15,6 +15,7 @@ const MAY: &[(&str, &str)] = &[
     ("accept_invitation", "pmosxfcak"),
     ("register", "pmosxfcak"),
     ("begin_second_factor", "mosxfca"),
+    ("confirm_presence", "mosxfca"),
     ("confirm_second_factor", "mosxfca"),
     ("disable_second_factor", "mosxfca"),
     ("sign_out", "mosxfca"),
@@ -378,7 +379,7 @@ on_both! {
                     }
                     let body = match operation.id.as_str() {
                         "begin_application" => json!({ "sme_id": town.sme }),
-                        "create_api_client" => json!({ "sme_id": town.sme, "name": "", "kind": "secret" }),
+                        "create_api_client" => json!({ "sme_id": town.sme, "name": "x", "kind": "secret" }),
                         "create_webhook_endpoint" => json!({ "sme_id": town.sme, "url": "", "events": [] }),
                         "begin_upload" => upload_of(&town.sme),
                         "create_product" => town.dodol("Dodol izin"),

@@ -1,9 +1,10 @@
 //! Photos that no one here made: what phones, editors and attackers send.
 
 use etalase::{
-    media::{fsck, model::Format, pipeline},
+    media::{fsck, model::Format},
     platform::jobs,
 };
+use etalase_pictures::{Encoding, pipeline};
 use serde_json::{Value, json};
 
 use crate::world::{Engine, World, fixture, small_photo};
@@ -38,7 +39,7 @@ fn every_fixture_ends_as_expected_upright_and_in_the_right_colours() {
         }
         let Some(patches) = wanted["patches_tl_tr_bl_br"].as_array() else { continue };
         let tolerance = wanted["tolerance"].as_i64().unwrap();
-        for format in [Format::Webp, Format::Jpeg] {
+        for format in [Encoding::Webp, Encoding::Jpeg] {
             let widest = processed.renditions.iter().filter(|rendition| rendition.format == format).max_by_key(|rendition| rendition.width).unwrap();
             let picture = image::load_from_memory(&widest.bytes).unwrap().to_rgb8();
             let (right, bottom) = (picture.width() - 51, picture.height() - 51);
@@ -73,7 +74,7 @@ fn an_independent_reader_finds_no_metadata_in_any_rendition_of_any_fixture() {
         let Ok(processed) = pipeline::process(&fixture(name), 2) else { continue };
         std::fs::write(sent.path().join(name), fixture(name)).unwrap();
         for rendition in processed.renditions {
-            let file = format!("{name}-{}.{}", rendition.width, rendition.format.extension());
+            let file = format!("{name}-{}.{}", rendition.width, Format::from(rendition.format).extension());
             std::fs::write(made.path().join(file), rendition.bytes).unwrap();
         }
     }

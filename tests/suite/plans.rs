@@ -141,13 +141,120 @@ on_both! {
         world.execute("update smes set brand_name = '<b>Tahu & Tempe</b>' where brand_name = 'satu'", vec![]).await.unwrap();
         fair.assign("draft", 0, "A-00").await.expect(201);
         assert_eq!(fair.assign("draft", 1, "A-02").await.expect(409).text("/reason"), "booth_blocked");
-        let request = fair.town.coordinator.request(reqwest::Method::GET, &format!("{}/plan.svg", fair.path));
-        let response = request.send().await.unwrap();
-        assert_eq!(response.headers()["content-type"], "image/svg+xml");
-        assert!(response.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
-        let picture = response.text().await.unwrap();
+        let answer = fair.town.coordinator.get(&format!("{}/plan.svg", fair.path)).await.expect(200);
+        assert_eq!(answer.header("content-type"), "image/svg+xml");
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"));
+        let picture = answer.content();
         assert!(picture.contains("<title>A-00: &lt;b&gt;Tahu &amp; Tempe&lt;/b&gt;</title>") && picture.contains("<title>A-01: free</title>"), "{picture}");
         assert!(picture.contains("A-02: blocked") && picture.contains("Aula Utama"), "{picture}");
+    }
+
+    async fn halls_batches_and_booths_are_what_was_drawn_and_a_booth_goes_only_where_nobody_was_put_into_it(world: World) {
+        let fair = Fair::new(&world, &["satu"], 2, |_, _| {}).await;
+        let (coordinator, officer) = (&fair.town.coordinator, &fair.town.officer);
+        let post = async |what: &str, body: Value| coordinator.post(&format!("{}/{what}", fair.path), body).await;
+        let hall = json!({ "name": "Aula Kecil", "width_mm": 9_000, "depth_mm": 6_000 });
+        for (name, value, pointer) in [("name", json!(" "), "/name"), ("width_mm", json!(999), "/width_mm"), ("depth_mm", json!(1_000_001), "/depth_mm")] {
+            let mut wrong = hall.clone();
+            wrong[name] = value;
+            post("halls", wrong).await.refuses(pointer);
+        }
+        let added = post("halls", hall.clone()).await.expect(201);
+        added.has("", &hall);
+        post("halls", hall.clone()).await.conflicts("name_taken");
+        officer.post(&format!("{}/halls", fair.path), hall.clone()).await.expect(403);
+        let batch = json!({ "name": "Gelombang 2", "starts_on": "2030-05-03", "ends_on": "2030-05-04" });
+        post("batches", json!({ "name": "x", "starts_on": "2030-05-04", "ends_on": "2030-05-03" })).await.refuses("/ends_on");
+        post("batches", json!({ "name": "x", "starts_on": "2030-05-04", "ends_on": "2030-05-05" })).await.refuses("/starts_on");
+        post("batches", batch.clone()).await.expect(201).has("", &batch);
+        officer.post(&format!("{}/batches", fair.path), batch.clone()).await.expect(403);
+
+        let booth = json!({
+            "hall_id": added.text("/id"), "code": "B-01", "class": "corner", "x_mm": 1_000, "y_mm": 500, "width_mm": 3_000, "depth_mm": 2_500, "power_w": 900, "slots": 2,
+        });
+        let mut paid = booth.clone();
+        paid["fee"] = json!({ "value": "750000" });
+        let booths = post("booths", json!({ "booths": [paid] })).await.expect(201);
+        assert_eq!(booths.column("/code"), ["A-00", "A-01", "B-01"]);
+        booths.has("/data/2", &booth);
+        booths.has("/data/2", &json!({ "area_cm2": 75_000, "is_blocked": false }));
+        assert_eq!((booths.text("/data/2/fee/display"), &booths.body["data"][0]["fee"]), ("Rp750.000".into(), &Value::Null));
+        let mut beside = booth.clone();
+        (beside["code"], beside["x_mm"]) = (json!("B-02"), json!(5_000));
+        let mut above = beside.clone();
+        above["y_mm"] = json!(1_000);
+        for (second, pointer) in [(above, "/booths/1/x_mm"), (json!({ "hall_id": fair.town.sme, "code": "C", "class": "x", "x_mm": 0, "y_mm": 0, "width_mm": 900, "depth_mm": 900 }), "/booths/1/hall_id")] {
+            post("booths", json!({ "booths": [beside, second] })).await.refuses(pointer);
+        }
+        let mut same = beside.clone();
+        same["code"] = json!("B-01");
+        post("booths", json!({ "booths": [same] })).await.conflicts("code_taken");
+        officer.post(&format!("{}/booths", fair.path), json!({ "booths": [beside] })).await.expect(403);
+        let plan = officer.get(&format!("{}/plan", fair.path)).await.expect(200);
+        assert_eq!(plan.body["booths"].as_array().unwrap().len(), 3, "all or none");
+        plan.has("", &json!({ "plan": "draft", "published_at": null, "assignments": [], "warnings": [] }));
+        plan.has("/halls/1", &hall);
+        plan.has("/batches/1", &batch);
+
+        // With two batches one has to be named.
+        let place = json!({ "plan": "draft", "application_id": fair.applicants[0].id(), "booth": "B-01", "slot": 2, "batch_id": plan.text("/batches/1/id") });
+        for (name, value, pointer) in [
+            ("batch_id", Value::Null, "/batch_id"), ("booth", json!("Z-99"), "/booth"), ("slot", json!(3), "/booth"), ("slot", json!(0), "/slot"), ("application_id", json!(fair.town.sme), "/application_id"),
+        ] {
+            let mut wrong = place.clone();
+            wrong[name] = value;
+            post("plan/assignments", wrong).await.refuses(pointer);
+        }
+        let assigned = post("plan/assignments", place).await.expect(201);
+        assigned.has("", &json!({ "booth": "B-01", "slot": 2, "brand_name": "satu", "status": "held", "batch_id": plan.text("/batches/1/id") }));
+        let remove = async |who: &crate::world::Person, index: usize| {
+            who.delete(&format!("{}/booths/{}", fair.path, booths.text(&format!("/data/{index}/id"))), "*").await
+        };
+        remove(officer, 1).await.expect(403);
+        remove(coordinator, 2).await.conflicts("booth_in_use");
+        remove(coordinator, 1).await.expect(204);
+        remove(coordinator, 1).await.expect(404);
+        let left = fair.plan("draft").await;
+        let codes: Vec<&Value> = left.body["booths"].as_array().unwrap().iter().map(|booth| &booth["code"]).collect();
+        assert_eq!((codes, places(&left)), (vec![&json!("A-00"), &json!("B-01")], vec![("B-01".to_owned(), "satu".to_owned())]));
+        coordinator.delete(&format!("{}/plan/assignments/{}?plan=draft", fair.path, assigned.text("/id")), "*").await.expect(204);
+        remove(coordinator, 2).await.expect(204);
+        // Who withdraws keeps no booth from being removed, though it was theirs.
+        let place = json!({ "plan": "live", "application_id": fair.applicants[0].id(), "booth": "A-00", "batch_id": plan.text("/batches/0/id") });
+        post("plan/assignments", place).await.expect(201);
+        remove(coordinator, 0).await.conflicts("booth_in_use");
+        fair.applicants[0].step("withdraw").await.expect(200);
+        remove(coordinator, 0).await.expect(204);
+        assert_eq!(fair.plan("draft").await.body["booths"], json!([]));
+        let trail = officer.get(&format!("{}/audit", fair.path)).await.expect(200);
+        assert_eq!(trail.column("/action")[..6], ["remove_booth", "assign_booth", "remove_booth", "unassign_booth", "remove_booth", "assign_booth"]);
+    }
+
+    async fn the_public_map_is_drawn_of_what_is_published_and_of_the_batch_that_is_named(world: World) {
+        let fair = Fair::new(&world, &["satu", "dua"], 2, |_, _| {}).await;
+        let second = json!({ "name": "Gelombang 2", "starts_on": "2030-05-03", "ends_on": "2030-05-04" });
+        let second = fair.town.coordinator.post(&format!("{}/batches", fair.path), second).await.expect(201).text("/id");
+        let first = fair.plan("draft").await.text("/batches/0/id");
+        for (who, batch) in [(0, &first), (1, &second)] {
+            let body = json!({ "plan": "draft", "application_id": fair.applicants[who].id(), "booth": "A-00", "batch_id": batch });
+            fair.town.coordinator.post(&format!("{}/plan/assignments", fair.path), body).await.expect(201);
+        }
+        let map = async |query: &str| world.public().get(&format!("/v1/storefront/exhibitions/pameran/plan.svg{query}")).await;
+        let published = fair.act("publish", "*", Value::Null).await.expect(200);
+        assert_eq!((published.text("/plan"), places(&published).len(), published.body["published_at"].is_string()), ("live".into(), 2, true));
+        map("").await.expect(404);
+        fair.town.coordinator.post_empty(&format!("{}/publish-lineup", fair.path)).await.expect(200);
+        let drawn = map("").await.expect(200);
+        assert_eq!(drawn.header("content-type"), "image/svg+xml");
+        let picture = drawn.content();
+        assert!(picture.contains("<title>A-00: satu</title>") && picture.contains("<title>A-01: free</title>") && picture.contains("Pameran – Gelombang 1"), "{picture}");
+        let other = map(&format!("?batch_id={second}")).await.expect(200).content();
+        assert!(other.contains("<title>A-00: dua</title>") && !other.contains("satu"), "{other}");
+        map(&format!("?batch_id={}", fair.town.sme)).await.expect(404);
+        let office = fair.town.officer.get(&format!("{}/plan.svg?plan=live&batch_id={second}", fair.path)).await.expect(200);
+        assert!(office.content().contains("<title>A-00: dua</title>"));
+        let booths = world.public().get("/v1/storefront/exhibitions/pameran/booths").await.expect(200);
+        assert_eq!((booths.column("/brand_name"), booths.column("/batch/name")), (vec!["satu".into(), "dua".into()], vec!["Gelombang 1".into(), "Gelombang 2".into()]));
     }
 
     async fn who_has_checked_in_stays_where_they_are_recorded(world: World) {

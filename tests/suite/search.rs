@@ -129,6 +129,26 @@ async fn both_databases_answer_the_judged_queries_alike_and_better_than_postgres
 }
 
 on_both! {
+    async fn what_cannot_be_seen_and_apostrophes_hide_no_product_and_what_is_no_word_finds_none(world: World) {
+        let town = world.town().await;
+        let photo = town.ready_photo().await;
+        for title in ["Sulaman kera\u{ad}wang", "Sarung Jum'at", "Tas Qur\u{2019}an"] {
+            publish(&town, &photo, town.dodol(title)).await;
+        }
+        let buyer = world.public();
+        let found = async |q: &str| {
+            let request = buyer.request(reqwest::Method::GET, "/v1/storefront/products").query(&[("q", q)]);
+            buyer.send(request).await.expect(200).body["page"]["total_estimate"].as_i64().unwrap()
+        };
+        for q in ["kerawang", "kera\u{ad}wang", "jumat", "jum'at", "jum\u{2bc}at", "quran", "Qur'an", "Qur\u{2019}an", "sa\u{ad}rung", "sar\u{200b}ung"] {
+            assert_eq!(found(q).await, 1, "{q:?}");
+        }
+        for q in ["!!!", "🍌", "\u{fffd}\u{fffd}"] {
+            assert_eq!(found(q).await, 0, "{q:?}");
+        }
+        assert_eq!(found(" ").await, 3, "nothing is asked");
+    }
+
     async fn facets_count_what_each_value_would_leave_under_the_other_filters(world: World) {
         let town = world.town().await;
         let photo = town.ready_photo().await;

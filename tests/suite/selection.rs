@@ -212,6 +212,122 @@ on_both! {
         assert_eq!(jury.town.coordinator.put(&rubric, &etag, new).await.expect(409).text("/reason"), "already_scored");
     }
 
+    async fn what_is_judged_is_set_before_the_first_score_under_the_version_of_the_call(world: World) {
+        let jury = Jury::new(&world, &["satu"], 1).await;
+        let (town, rubric, phases) = (&jury.town, format!("{}/rubric", jury.path), format!("{}/phases", jury.path));
+        let usual = town.officer.get(&rubric).await.expect(200);
+        let weights: Vec<i64> = usual.body["categories"].as_array().unwrap().iter().map(|one| one["weight_bp"].as_i64().unwrap()).collect();
+        assert_eq!(weights, [5_000, 2_500, 2_500, 0]);
+        let category = |name: &str, weight: i64, is_required: bool| json!({ "name": { "id": name }, "weight_bp": weight, "is_required": is_required });
+        let new = json!({ "categories": [category("Rasa", 7_500, true), category("Kemasan", 2_500, false)] });
+        for (categories, pointer) in [
+            (json!([category("Rasa", 0, true)]), "/categories"), (json!([category(" ", 1, true)]), "/categories/0/name/id"),
+            (json!([category("Rasa", 1, true), category("Kemasan", 10_001, true)]), "/categories/1/weight_bp"), (json!([]), "/categories"),
+        ] {
+            town.coordinator.put(&rubric, &usual.etag(), json!({ "categories": categories })).await.refuses(pointer);
+        }
+        town.officer.put(&rubric, "*", new.clone()).await.expect(403);
+        let set = town.coordinator.put(&rubric, &usual.etag(), new.clone()).await.expect(200);
+        town.coordinator.put(&rubric, &usual.etag(), new).await.expect(412);
+        let read = jury.curators[0].get(&rubric).await.expect(200);
+        assert_eq!((*read.body == *set.body, read.etag()), (true, set.etag()));
+        read.has("/categories/0", &category("Rasa", 7_500, true));
+        read.has("/categories/1", &category("Kemasan", 2_500, false));
+
+        share(town, &jury.path, &jury.ids[..1], 1).await.expect(200);
+        let reviews = format!("{}/applications/{}/reviews", jury.path, jury.applicants[0].id());
+        let (taste, packing) = (read.text("/categories/0/id"), read.text("/categories/1/id"));
+        let score = |category: &str, score: i64| json!({ "category_id": category, "score": score });
+        let write = async |scores: Value| jury.curators[0].put(&reviews, "*", json!({ "scores": scores, "comment": "Enak." })).await;
+        for (scores, pointer) in [
+            (json!([score(&packing, 3)]), "/scores"), (json!([score(&taste, 6)]), "/scores/0/score"), (json!([score(&taste, 3), score(&town.sme, 3)]), "/scores/1/category_id"),
+            (json!([score(&taste, 3), score(&taste, 4)]), "/scores/1/category_id"),
+        ] {
+            write(scores).await.refuses(pointer);
+        }
+        let written = write(json!([score(&taste, 5), score(&packing, 3)])).await.expect(200);
+        assert_eq!(written.body["mean_centi"], 450, "three quarters of 5 and one of 3");
+        written.has("/reviews/0", &json!({ "is_own": true, "counts": true, "comment": "Enak.", "reviewer": "kurator-a" }));
+        assert_eq!(write(json!([score(&taste, 4)])).await.expect(200).body["mean_centi"], 400, "in place of the earlier one");
+        town.coordinator.put(&rubric, "*", json!({ "categories": [category("Rasa", 1, true)] })).await.conflicts("already_scored");
+
+        let two = town.officer.get(&phases).await.expect(200);
+        assert_eq!((two.text("/phases/0/see_others"), &two.body["phases"][1]["can_review"]), ("after_own".into(), &json!(false)));
+        let phase = |name: &str, ends_at: Option<&str>, is_active: bool| json!({
+            "name": { "id": name }, "can_review": true, "see_others": "always", "is_blind": false, "ends_at": ends_at, "is_active": is_active,
+        });
+        for (phases_sent, pointer) in [
+            (json!([phase("Satu", Some("besok"), true)]), "/phases/0/ends_at"), (json!([phase("Satu", None, true), phase("Dua", None, true)]), "/phases"),
+            (json!([phase("", None, true)]), "/phases/0/name/id"),
+        ] {
+            town.coordinator.put(&phases, "*", json!({ "phases": phases_sent })).await.refuses(pointer);
+        }
+        let sent = json!({ "phases": [phase("Satu", Some("2030-03-10T17:00"), false), phase("Dua", None, true)] });
+        town.officer.put(&phases, "*", sent.clone()).await.expect(403);
+        town.coordinator.put(&phases, "\"1\"", sent.clone()).await.expect(412);
+        town.coordinator.put(&phases, &two.etag(), sent.clone()).await.expect(200).has("", &sent);
+        let read = jury.curators[1].get(&phases).await.expect(200);
+        assert_eq!((&read.body["phases"], read.etag() != two.etag()), (&sent["phases"], true));
+    }
+
+    async fn a_review_is_taken_back_by_who_wrote_it_and_work_by_who_gave_it(world: World) {
+        let jury = Jury::new(&world, &["satu", "dua"], 1).await;
+        let (town, one) = (&jury.town, &jury.curators[0]);
+        share(town, &jury.path, &jury.ids[..1], 1).await.expect(200);
+        let application = jury.applicants[0].id();
+        let reviews = format!("{}/applications/{application}/reviews", jury.path);
+        let queue = async || one.get(&format!("{}/review-queue", jury.path)).await.expect(200);
+        let done = async || queue().await.body["data"].as_array().unwrap().iter().map(|case| case["is_reviewed"].as_bool().unwrap()).collect::<Vec<_>>();
+        assert_eq!((queue().await.column("/label"), done().await), (vec!["satu".into(), "dua".into()], vec![false, false]));
+        judge(one, &jury.path, application, 5).await.expect(200);
+        assert_eq!(done().await, [true, false]);
+        let first = one.get(&format!("{}/review-queue?limit=1", jury.path)).await.expect(200);
+        let rest = one.get(&format!("{}/review-queue?limit=1&cursor={}", jury.path, first.text("/page/next_cursor"))).await.expect(200);
+        assert_eq!((first.column("/label"), rest.column("/label")), (vec!["satu".into()], vec!["dua".into()]));
+        jury.curators[1].delete(&reviews, "*").await.expect(404);
+        one.delete(&reviews, "*").await.expect(204);
+        let none = town.coordinator.get(&reviews).await.expect(200);
+        assert_eq!((&none.body["reviews"], &none.body["mean_centi"]), (&json!([]), &Value::Null));
+        assert_eq!(done().await, [false, false]);
+        one.delete(&reviews, "*").await.expect(404);
+
+        judge(one, &jury.path, application, 4).await.expect(200);
+        let given = format!("{}/review-assignments/{application}/{}", jury.path, jury.ids[0]);
+        town.officer.delete(&given, "*").await.expect(403);
+        town.coordinator.delete(&given, "*").await.expect(204);
+        town.coordinator.delete(&given, "*").await.expect(404);
+        assert_eq!(queue().await.column("/label"), ["dua"]);
+        assert_eq!(judge(one, &jury.path, application, 1).await.expect(403).text("/reason"), "not_assigned");
+        let kept = town.coordinator.get(&reviews).await.expect(200);
+        assert_eq!((kept.body["reviews"].as_array().unwrap().len(), &kept.body["mean_centi"]), (1, &json!(400)), "what was written stays");
+        let progress = town.officer.get(&format!("{}/review-assignments", jury.path)).await.expect(200);
+        progress.has("/data/0", &json!({ "reviewer_id": jury.ids[0], "reviewer": "kurator-a", "assigned": 1, "reviewed": 0, "recused": 0 }));
+        let phase = json!({ "name": { "id": "Seleksi" }, "can_review": false, "see_others": "always", "is_active": true });
+        set_phase(town, &jury.path, phase).await.expect(200);
+        one.delete(&reviews, "*").await.conflicts("not_in_review");
+        town.officer.get(&reviews).await.expect(403);
+    }
+
+    async fn runs_of_a_selection_are_kept_with_who_made_them_and_from_what(world: World) {
+        let jury = Jury::new(&world, &["satu", "dua"], 1).await;
+        let runs = format!("{}/selection-runs", jury.path);
+        assert_eq!(jury.town.coordinator.get(&runs).await.expect(200).count(), 0);
+        let first = jury.run(json!({ "seed": 3, "min_reviews": 0 })).await.expect(201);
+        let second = jury.run(json!({ "seed": 4, "min_reviews": 0, "places": 2, "waitlist": 0 })).await.expect(201);
+        assert_eq!(first.header("location"), format!("{runs}/{}", first.text("/id")));
+        let listed = jury.town.coordinator.get(&runs).await.expect(200);
+        assert_eq!(listed.column("/id"), [second.text("/id"), first.text("/id")], "the newest first");
+        listed.has("/data/1", &json!({ "params": first.body["params"], "inputs_sha256": first.text("/inputs_sha256"), "created_by": id_of(&jury.town.coordinator).await }));
+        listed.has("/data/0/params", &json!({ "seed": 4, "places": 2, "waitlist": 0, "history_years": 3, "participation_penalty_centi": 30 }));
+        assert_eq!((listed.body["data"][0].get("result"), first.body["params"]["places"].as_i64()), (None, Some(1)), "the places of the call");
+        for (name, pointer) in [("places", "/places"), ("history_years", "/history_years"), ("min_reviews", "/min_reviews")] {
+            jury.run(json!({ name: 10_001 })).await.refuses(pointer);
+        }
+        jury.town.officer.get(&runs).await.expect(403);
+        jury.curators[0].get(&format!("{runs}/{}", first.text("/id"))).await.expect(403);
+        jury.town.coordinator.get(&format!("{runs}/{}", jury.town.sme)).await.expect(404);
+    }
+
     async fn a_selection_is_repeated_explained_compared_and_becomes_prepared_decisions(world: World) {
         let jury = Jury::new(&world, &["satu", "dua", "tiga"], 2).await;
         share(&jury.town, &jury.path, &jury.ids[..1], 1).await.expect(200);

@@ -1,9 +1,16 @@
 //! Uploads straight to the bucket (row E1), as a phone app would send them.
 
+use std::time::{Duration as Pause, Instant};
+
 use chrono::Duration;
 use etalase::{media::fsck, platform::jobs};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
 
 use crate::world::{Answer, Engine, Town, World, fixture, small_photo};
 
@@ -11,7 +18,7 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn begin(town: &Town, content_type: &str, bytes: &[u8]) -> Answer {
+pub async fn begin(town: &Town, content_type: &str, bytes: &[u8]) -> Answer {
     let body = json!({ "sme_id": town.sme, "content_type": content_type, "bytes": bytes.len(), "sha256": sha256(bytes) });
     town.owner.post("/v1/uploads", body).await
 }
@@ -123,5 +130,91 @@ async fn with_a_public_address_the_signature_is_for_that_address() {
     let here = upload.text("/url").replace("https://toko.example.org", &world.base);
     let request = world.client.put(here).header("host", "toko.example.org").header("content-type", "image/jpeg");
     assert_eq!(request.body(small_photo()).send().await.unwrap().status().as_u16(), 200);
-    let _: Value = complete(&town, &upload).await.expect(202).body;
+    let _: Value = complete(&town, &upload).await.expect(202).body.into_inner();
+}
+
+/// Sends `head` and then a byte every half second; the status and the body that come back, and after how long.
+fn trickle(world: &World, head: String) -> JoinHandle<(u16, Value, Pause)> {
+    let address = world.base.trim_start_matches("http://").to_owned();
+    tokio::spawn(async move {
+        let (mut socket, begun, mut answer) = (TcpStream::connect(address).await.unwrap(), Instant::now(), Vec::new());
+        socket.write_all(head.as_bytes()).await.unwrap();
+        loop {
+            let mut buffer = [0; 4096];
+            if let Ok(read) = tokio::time::timeout(Pause::from_millis(500), socket.read(&mut buffer)).await {
+                let read = read.unwrap();
+                assert!(read > 0, "it was closed without a word");
+                answer.extend_from_slice(&buffer[..read]);
+                let text = String::from_utf8_lossy(&answer);
+                if let Some((head, body)) = text.split_once("\r\n\r\n")
+                    && let Ok(body) = serde_json::from_str(body)
+                {
+                    return (head.split(' ').nth(1).unwrap().parse().unwrap(), body, begun.elapsed());
+                }
+            }
+            let _ = socket.write_all(b"x").await;
+        }
+    })
+}
+
+async fn until_in_use(world: &World, uploads: usize) {
+    for _ in 0..200 {
+        if world.app.uploads.in_use() == uploads {
+            return;
+        }
+        tokio::time::sleep(Pause::from_millis(25)).await;
+    }
+    panic!("{} uploads are in progress", world.app.uploads.in_use());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_trickles_stops_nobody_else_and_is_ended_and_told_why() {
+    // The embedded bucket, whose signed addresses the service itself answers.
+    let world = World::start(Engine::Sqlite, |config| {
+        config.bucket_endpoint = None;
+        config.bucket_name = "etalase".into();
+    })
+    .await;
+    let town = world.town().await;
+    let form = format!(
+        "POST /v1/media?sme_id={} HTTP/1.1\r\nhost: etalase\r\naccept-language: en\r\nauthorization: Bearer {}\r\n\
+         content-type: multipart/form-data; boundary=b\r\ncontent-length: 900000\r\n\r\n\
+         --b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"x.jpg\"\r\n\r\n",
+        town.sme,
+        town.owner.token.clone().unwrap()
+    );
+    let mut slow: Vec<_> = (0..6).map(|_| trickle(&world, form.clone())).collect();
+    until_in_use(&world, 6).await;
+    let refused = town.owner.upload(&town.sme, small_photo()).await.expect(429);
+    assert_eq!((refused.text("/code"), refused.header("retry-after")), ("too_many_requests".into(), "5".into()));
+    assert!(refused.text("/detail").contains("6 photos"), "{:#}", refused.body);
+    let other = world.newcomer("other", false).await;
+    let sme = town.new_sme(&other, "Lain").await;
+    other.upload(&sme, small_photo()).await.expect(202);
+
+    let signed = begin(&town, "image/jpeg", &fixture("photo-progressive.jpg")).await.expect(201);
+    let path = signed.text("/url").replace(&world.base, "");
+    let address = world.base.trim_start_matches("http://");
+    let length = fixture("photo-progressive.jpg").len();
+    let put =
+        format!("PUT {path} HTTP/1.1\r\nhost: {address}\r\naccept-language: en\r\ncontent-type: image/jpeg\r\ncontent-length: {length}\r\n\r\n");
+    slow.push(trickle(&world, put));
+    until_in_use(&world, 7).await;
+    let again = world.client.put(signed.text("/url")).header("content-type", "image/jpeg").body(fixture("photo-progressive.jpg"));
+    assert_eq!(again.send().await.unwrap().status().as_u16(), 429, "one at a time for each signed address");
+    let forged = world.client.put(signed.text("/url").replace("Signature=", "Signature=0")).header("content-type", "image/jpeg").body("x");
+    assert!(forged.send().await.unwrap().status().is_client_error());
+
+    for slow in slow {
+        let (status, problem, after) = slow.await.unwrap();
+        assert_eq!((status, &problem["reason"]), (400, &json!("too_slow")), "{problem:#}");
+        assert!(problem["detail"].as_str().unwrap().contains("8 KiB a second"), "{problem:#}");
+        assert!((14..25).contains(&after.as_secs()), "after {after:?}");
+    }
+    until_in_use(&world, 0).await;
+    town.owner.upload(&town.sme, small_photo()).await.expect(202);
+    let again = world.client.put(signed.text("/url")).header("content-type", "image/jpeg").body(fixture("photo-progressive.jpg"));
+    assert_eq!(again.send().await.unwrap().status().as_u16(), 200);
+    let left: Vec<_> = std::fs::read_dir(world.folder.path().join("spool")).unwrap().collect();
+    assert!(left.is_empty(), "uploads that were ended leave nothing behind");
 }

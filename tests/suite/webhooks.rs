@@ -277,7 +277,7 @@ with_hooks! {
         let messages = receiver.expect(10).await;
         assert_eq!(messages[9].headers["webhook-id"], messages[0].headers["webhook-id"]);
         // And once more what arrived.
-        town.owner.post_empty(&format!("{delivery}/replay")).await.expect(202);
+        town.owner.post_empty(&format!("{delivery}/replay")).await.expect(202).has("", &json!({ "status": "waiting", "attempts": 0, "ended_at": null }));
         receiver.expect(11).await;
         settled(&town.owner, &delivery, "delivered").await;
         tidy(&world.app, Utc::now() + chrono::Duration::seconds(1)).await.unwrap();
@@ -321,6 +321,59 @@ with_hooks! {
         let one = receiver.expect(2).await;
         assert!(one[1].is_signed_by(&third) && !one[1].is_signed_by(&second));
         assert!(!town.owner.get(&address).await.expect(200).body.to_string().contains("whsec_"));
+    }
+
+    async fn endpoints_are_listed_and_changed_by_their_owner_and_what_was_sent_is_read_back(world: World) {
+        let town = world.town().await;
+        let receiver = Receiver::start().await;
+        let first = endpoint(&town.owner, ("sme_id", &town.sme), &receiver.url, json!(["product.listed"])).await;
+        let second = endpoint(&town.owner, ("sme_id", &town.sme), &receiver.url, json!(["exhibition.changed", "product.removed"])).await;
+        first.has("", &json!({ "sme_id": town.sme, "agency_id": null, "events": ["product.listed"], "enabled": true, "disabled_reason": null, "version": 1 }));
+        let list = format!("/v1/webhook-endpoints?sme_id={}", town.sme);
+        let listed = town.owner.get(&list).await.expect(200);
+        assert_eq!(listed.column("/id"), [second.text("/id"), first.text("/id")], "the newest first");
+        assert!(listed.body["data"][0].get("secret").is_none());
+        town.coordinator.get(&list).await.expect(404);
+        assert_eq!(town.coordinator.get(&format!("/v1/webhook-endpoints?agency_id={}", town.agency)).await.expect(200).count(), 0);
+        assert_eq!(town.owner.get("/v1/webhook-endpoints").await.expect(400).text("/code"), "invalid_parameter");
+
+        let address = format!("/v1/webhook-endpoints/{}", first.text("/id"));
+        let change = json!({ "events": ["product.removed"], "enabled": false });
+        let edited = town.owner.patch(&address, &first.etag(), change.clone()).await.expect(200);
+        edited.has("", &change);
+        edited.has("", &json!({ "url": receiver.url, "disabled_reason": "by_hand", "version": 2 }));
+        town.owner.patch(&address, &first.etag(), json!({ "enabled": true })).await.expect(412);
+        town.owner.patch(&address, &edited.etag(), json!({ "url": "ftp://example.org" })).await.refuses("/url");
+        town.owner.patch(&address, &edited.etag(), json!({ "events": [] })).await.refuses("/events");
+        let on = town.owner.patch(&address, &edited.etag(), json!({ "enabled": true })).await.expect(200);
+        on.has("", &json!({ "enabled": true, "disabled_reason": null, "events": ["product.removed"] }));
+        assert_eq!(*town.owner.get(&address).await.expect(200).body, *on.body);
+
+        let mut pings = Vec::new();
+        for _ in 0..2 {
+            let ping = town.owner.post_empty(&format!("{address}/test")).await.expect(202);
+            ping.has("", &json!({ "kind": "ping", "subject_id": first.text("/id") }));
+            settled(&town.owner, &ping.header("location"), "delivered").await;
+            pings.push(ping.text("/id"));
+        }
+        let messages = receiver.expect(2).await;
+        let deliveries = format!("{address}/deliveries");
+        let page = town.owner.get(&format!("{deliveries}?limit=1")).await.expect(200);
+        let rest = town.owner.get(&format!("{deliveries}?limit=1&cursor={}", page.text("/page/next_cursor"))).await.expect(200);
+        assert_eq!((page.column("/id"), rest.column("/id")), (vec![pings[1].clone()], vec![pings[0].clone()]));
+        page.has("/data/0", &json!({ "kind": "ping", "status": "delivered", "attempts": 1, "sequence": 2, "next_at": null }));
+        assert_eq!(town.owner.get(&format!("{deliveries}?status=delivered")).await.expect(200).count(), 2);
+        assert_eq!(town.owner.get(&format!("{deliveries}?status=dead")).await.expect(200).count(), 0);
+        let detail = town.owner.get(&format!("/v1/webhook-deliveries/{}", pings[0])).await.expect(200);
+        assert_eq!((detail.text("/payload"), detail.body["log"].as_array().unwrap().len()), (messages[0].body.clone(), 1));
+        detail.has("/log/0", &json!({ "status_code": 204, "error": null }));
+        for path in [&deliveries, &format!("/v1/webhook-deliveries/{}", pings[0])] {
+            town.coordinator.get(path).await.expect(404);
+        }
+        let again = town.owner.post(&format!("{address}/replay"), json!({ "since": "2020-01-01T00:00:00Z", "status": "delivered" })).await.expect(202);
+        assert_eq!(again.body["deliveries"], 2);
+        receiver.expect(4).await;
+        assert!(town.owner.get(&address).await.expect(200).body["last_success_at"].is_string());
     }
 
     async fn a_delivery_whose_job_is_lost_is_found_and_sent(world: World) {

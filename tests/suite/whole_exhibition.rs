@@ -157,6 +157,7 @@ async fn play(world: World) {
     assert_eq!(buyer.get("/v1/storefront/exhibitions/bali/booths").await.expect(200).body["data"].as_array().unwrap().len(), 2);
     let packing = town.coordinator.send(town.coordinator.request(Method::GET, &format!("{path}/packing.csv"))).await.expect(200);
     assert_eq!(packing.header("content-disposition"), "attachment; filename=\"bali-packing.csv\"");
+    assert_eq!(packing.content().lines().nth(1), Some("\"A-02\",\"Dodol Cisadane\",\"Dodol\",,false,40,,"));
 
     // On the day: in by code, as often as it is shown.
     town.coordinator.post_empty(&format!("{path}/start")).await.expect(200);
@@ -201,15 +202,12 @@ async fn play(world: World) {
     assert_eq!((&results.body["results"]["exhibitors"], &results.body["results"]["reporting"]), (&json!(2), &json!(1)));
     curator.get(&format!("{path}/results")).await.expect(403);
 
-    let file = async |name: &str| {
-        let response = town.coordinator.request(Method::GET, &format!("{path}/{name}")).send().await.unwrap();
-        response.error_for_status().unwrap().bytes().await.unwrap()
-    };
-    let csv = String::from_utf8(file("results.csv").await.to_vec()).unwrap();
+    let file = async |name: &str| town.coordinator.get(&format!("{path}/{name}")).await.expect(200);
+    let csv = file("results.csv").await.content();
     assert_eq!(csv.lines().count(), 5);
-    assert!(csv.contains(&format!("{},Dodol Cisadane,corrected,1200000,39,54,,0,'=1+1", yesterday())), "{csv}");
-    assert!(csv.contains(&format!("{},tiga,not_reported,,,,,,", today())), "{csv}");
-    let mut book = Xlsx::new(Cursor::new(file("results.xlsx").await.to_vec())).unwrap();
+    assert!(csv.contains(&format!("{},\"Dodol Cisadane\",\"corrected\",1200000,39,54,,0,\"'=1+1\"\r\n", yesterday())), "{csv}");
+    assert!(csv.contains(&format!("{},\"tiga\",\"not_reported\",,,,,,\r\n", today())), "{csv}");
+    let mut book = Xlsx::new(Cursor::new(file("results.xlsx").await.bytes().to_vec())).unwrap();
     assert_eq!(book.sheet_names(), ["Summary", "Days", "Exhibitors", "Reports"]);
     let summary = book.worksheet_range("Summary").unwrap();
     assert_eq!((summary.get_value((5, 3)), summary.get_value((5, 4))), (Some(&Data::Float(50.0)), Some(&Data::Float(1_200_000.0))));

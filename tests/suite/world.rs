@@ -19,6 +19,63 @@ use sea_orm::{ConnectionTrait, DbErr, Value as SqlValue};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// Which operations of the document some test saw succeed, and looked at the answer of.
+mod coverage {
+    use std::{
+        collections::BTreeSet,
+        fs::OpenOptions,
+        io::Write,
+        sync::{LazyLock, Mutex},
+    };
+
+    use etalase::routes;
+    use reqwest::Method;
+
+    struct Operation {
+        method: String,
+        segments: Vec<String>,
+        id: String,
+    }
+
+    static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+        let document = routes::document();
+        let paths = document["paths"].as_object().unwrap();
+        let mut operations = Vec::new();
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().unwrap() {
+                let segments = path.split('/').map(str::to_owned).collect();
+                let id = operation["operationId"].as_str().unwrap().to_owned();
+                operations.push(Operation { method: method.to_ascii_uppercase(), segments, id });
+            }
+        }
+        // A fixed segment says more than a parameter.
+        operations.sort_by_key(|operation| operation.segments.iter().filter(|segment| segment.starts_with('{')).count());
+        operations
+    });
+
+    static NOTED: LazyLock<Mutex<BTreeSet<&'static str>>> = LazyLock::new(Mutex::default);
+
+    /// The operation that answers there.
+    pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
+        let given: Vec<&str> = path.split('/').collect();
+        let answers = |operation: &&Operation| {
+            operation.method == method.as_str()
+                && operation.segments.len() == given.len()
+                && operation.segments.iter().zip(&given).all(|(segment, given)| segment.starts_with('{') || segment == given)
+        };
+        OPERATIONS.iter().find(answers).map(|operation| operation.id.as_str())
+    }
+
+    /// Writes it down where `ETALASE_TEST_CALLED` says, once; `tests/untested` reads it.
+    pub fn note(operation: Option<&'static str>) {
+        let (Some(operation), Some(file)) = (operation, std::env::var_os("ETALASE_TEST_CALLED")) else { return };
+        if NOTED.lock().unwrap().insert(operation) {
+            let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
+            writeln!(file, "{operation}").unwrap();
+        }
+    }
+}
+
 /// Runs each test on SQLite and on PostgreSQL.
 macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($world:ident: World) $body:block)*) => {
@@ -70,14 +127,52 @@ pub struct Person {
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
-    pub body: Value,
+    pub body: Seen,
+}
+
+/// A body that notes of which operation a success was looked at.
+#[derive(Debug)]
+pub struct Seen {
+    body: Value,
+    bytes: bytes::Bytes,
+    operation: Option<&'static str>,
+}
+
+impl Seen {
+    pub fn into_inner(self) -> Value {
+        (*self).clone()
+    }
+}
+
+impl std::ops::Deref for Seen {
+    type Target = Value;
+    fn deref(&self) -> &Value {
+        coverage::note(self.operation);
+        &self.body
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl PartialEq<Value> for Seen {
+    fn eq(&self, other: &Value) -> bool {
+        **self == *other
+    }
 }
 
 impl Answer {
     /// Fails with the whole answer unless it has this status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{:#}", self.body);
+        assert_eq!(self.status, status, "{:#}", self.body.body);
+        // There is nothing more to look at.
+        if self.body.bytes.is_empty() {
+            coverage::note(self.body.operation);
+        }
         self
     }
 
@@ -91,6 +186,61 @@ impl Answer {
 
     pub fn etag(&self) -> String {
         self.header("etag")
+    }
+
+    /// The body as it was sent, where it is no JSON.
+    pub fn bytes(&self) -> &[u8] {
+        coverage::note(self.body.operation);
+        &self.body.bytes
+    }
+
+    pub fn content(&self) -> String {
+        String::from_utf8(self.bytes().to_vec()).unwrap()
+    }
+
+    /// The members of `data` at a pointer, as texts.
+    pub fn column(&self, pointer: &str) -> Vec<String> {
+        let text = |row: &Value| row.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.body["data"].as_array().unwrap().iter().map(text).collect()
+    }
+
+    /// How many `data` has.
+    pub fn count(&self) -> usize {
+        self.body["data"].as_array().unwrap().len()
+    }
+
+    /// Fails unless these fields are as they were sent.
+    #[track_caller]
+    pub fn has(&self, pointer: &str, fields: &Value) {
+        let shown = self.body.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {:#}", self.body.body));
+        for (name, value) in fields.as_object().unwrap() {
+            assert_eq!(shown[name], *value, "{name} of {pointer} in {:#}", self.body.body);
+        }
+    }
+
+    /// Fails unless a field at this pointer was refused.
+    #[track_caller]
+    pub fn refuses(self, pointer: &str) -> Self {
+        let answer = self.expect(422);
+        let errors = answer.body["errors"].as_array().cloned().unwrap_or_default();
+        assert!(errors.iter().any(|error| error["pointer"] == pointer), "{pointer} is not refused: {errors:#?}");
+        answer
+    }
+
+    /// Fails unless it was refused for this reason.
+    #[track_caller]
+    pub fn conflicts(self, reason: &str) -> Self {
+        let answer = self.expect(409);
+        assert_eq!(answer.text("/reason"), reason, "{:#}", answer.body.body);
+        answer
+    }
+
+    /// Fails unless the step is not one that this state allows.
+    #[track_caller]
+    pub fn allows_only(self, steps: &[&str]) -> Self {
+        let answer = self.expect(409);
+        assert_eq!((answer.text("/code"), &answer.body["allowed"]), ("invalid_transition".into(), &json!(steps)), "{:#}", answer.body.body);
+        answer
     }
 }
 
@@ -293,10 +443,14 @@ impl Person {
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
+        let request = request.build().unwrap();
+        let operation = coverage::operation(request.method(), request.url().path());
+        let response = self.client.execute(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
-        Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        let operation = operation.filter(|_| (200..300).contains(&status));
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status, headers, body: Seen { body, bytes, operation } }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -342,6 +496,6 @@ impl Person {
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!("{path} stays as it is: {:#}", self.get(path).await.body);
+        panic!("{path} stays as it is: {:#}", *self.get(path).await.body);
     }
 }

@@ -1,0 +1,58 @@
+//! Header lines: several of one field are one list, codings follow their weights, and a coded answer has an ETag of its own.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::world::{Engine, Person, World};
+
+const LIST: &str = "/v1/storefront/products?limit=100";
+
+/// Length, coding and ETag of the list as somebody asks for it.
+async fn asked(buyer: &Person, lines: &[(&str, &str)]) -> (u16, usize, String, String) {
+    let request = lines.iter().fold(buyer.request(Method::GET, LIST), |request, (name, value)| request.header(*name, *value));
+    let response = request.send().await.unwrap();
+    let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+    let (status, coding, etag) = (response.status().as_u16(), header("content-encoding"), header("etag"));
+    (status, response.bytes().await.unwrap().len(), coding, etag)
+}
+
+on_both! {
+    async fn an_answer_is_coded_as_asked_and_each_coding_has_its_etag(world: World) {
+        let town = world.town().await;
+        for name in ["Dodol asli", "Dodol durian", "Dodol ketan"] {
+            town.published(name).await;
+        }
+        let buyer = world.public();
+        let (_, plain, coding, plain_etag) = asked(&buyer, &[]).await;
+        assert_eq!(coding, "");
+        let (_, gzip, coding, gzip_etag) = asked(&buyer, &[("accept-encoding", "gzip")]).await;
+        assert_eq!(coding, "gzip");
+        let (_, brotli, coding, brotli_etag) = asked(&buyer, &[("accept-encoding", "gzip, deflate"), ("accept-encoding", "br")]).await;
+        assert_eq!(coding, "br");
+        assert!(brotli <= gzip && gzip < plain, "{brotli} {gzip} {plain}");
+        assert!(plain_etag != gzip_etag && gzip_etag != brotli_etag, "{plain_etag} {gzip_etag} {brotli_etag}");
+        assert_eq!(asked(&buyer, &[("accept-encoding", "br;q=0, gzip;q=0")]).await.2, "");
+        for known in ["*", &brotli_etag, &format!("W/{brotli_etag}")] {
+            assert_eq!(asked(&buyer, &[("accept-encoding", "br"), ("if-none-match", known)]).await.0, 304, "{known}");
+        }
+        let lines = [("accept-encoding", "br"), ("if-none-match", "\"other\""), ("if-none-match", brotli_etag.as_str())];
+        assert_eq!(asked(&buyer, &lines).await.0, 304, "two lines are one list");
+        assert_eq!(asked(&buyer, &[("if-none-match", &brotli_etag)]).await.0, 200, "the plain answer is another one");
+    }
+
+    async fn a_version_read_in_any_coding_can_be_named_again(world: World) {
+        let town = world.town().await;
+        let path = format!("/v1/smes/{}", town.sme);
+        let response = town.owner.request(Method::GET, &path).header("accept-encoding", "gzip").send().await.unwrap();
+        let etag = response.headers()["etag"].to_str().unwrap().to_owned();
+        town.owner.patch(&path, &etag, json!({ "street": "Jl. Cisadane 1" })).await.expect(200);
+        town.owner.patch(&path, &etag, json!({ "street": "Jl. Cisadane 2" })).await.expect(412);
+    }
+
+    async fn a_media_type_is_the_same_in_any_case(world: World) {
+        let town = world.town().await;
+        let body = town.dodol("Dodol asli").to_string();
+        let request = town.owner.request(Method::POST, "/v1/products").header("content-type", "Application/JSON; Charset=UTF-8").body(body);
+        town.owner.send(request).await.expect(201);
+    }
+}
