@@ -41,7 +41,9 @@ use crate::{
         database::{Database, Notice, sql},
         jobs::{self, Lane},
         tidy,
+        vault::Vault,
     },
+    secrets,
     storefront::search::Catalogue,
     webhooks, worker,
 };
@@ -69,6 +71,8 @@ pub struct Parts {
     pub bucket: Bucket,
     /// Signs cursors; made at the first start and kept in the database, so replicas share it.
     pub cursor_secret: Vec<u8>,
+    /// Opens secrets that are kept encrypted.
+    pub vault: Vault,
     /// Public answers that are kept as they were sent.
     pub answers: Answers,
     /// Programs that use the API.
@@ -135,6 +139,8 @@ impl App {
         std::fs::create_dir_all(config.data_dir.join("spool")).context("spool folder")?;
         let database = Database::connect(&config).await?;
         database.migrate().await?;
+        let vault = Vault::open(&config)?;
+        vault.agree(&database).await?;
         let (bucket, embedded) = Bucket::open(&config).await?;
         if let Err(error) = bucket.ensure().await {
             tracing::error!(%error, "the bucket is out of reach; browsing goes on, uploads answer 503");
@@ -149,6 +155,7 @@ impl App {
             database,
             bucket,
             cursor_secret,
+            vault,
             answers: answers(),
             clients: Clients::default(),
             catalogue: Catalogue::default(),
@@ -200,6 +207,7 @@ impl App {
             tokio::spawn(webhooks::service::tidy_forever(self.clone())),
             tokio::spawn(tidy::tidy_forever(self.database.clone())),
             tokio::spawn(watch_health(self.clone())),
+            tokio::spawn(secrets::encrypt_forever(self.clone())),
         ] {
             let stopping = stopping.clone();
             let abort = watcher.abort_handle();

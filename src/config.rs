@@ -5,6 +5,8 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::platform::vault::check_setting;
+
 /// Everything that can be set. Names are the keys of the file; in the environment they are upper case
 /// behind `ETALASE_`.
 #[derive(Clone, Deserialize)]
@@ -25,6 +27,9 @@ pub struct Config {
     pub bucket_name: String,
     pub bucket_access_key: Option<String>,
     pub bucket_secret_key: Option<String>,
+    /// What second factors and webhooks are encrypted with: 64 hexadecimal digits, the same for every replica. During a rotation
+    /// the new key, a comma and the old one. By default the file `secret.key` in `data_dir`, which SQLite's first start makes.
+    pub secret_key: Option<String>,
     /// Where clients see the service; prefix of image addresses and problem types.
     pub public_url: Option<String>,
     /// Where people see a product, with `{sme}` and `{handle}` in it, for feeds; by default as this service answers it.
@@ -89,6 +94,7 @@ const KEYS: &[&str] = &[
     "bucket_name",
     "bucket_access_key",
     "bucket_secret_key",
+    "secret_key",
     "public_url",
     "product_page_url",
     "demo",
@@ -162,6 +168,9 @@ impl Config {
         if self.bucket_endpoint.is_some() && (self.bucket_access_key.is_none() || self.bucket_secret_key.is_none()) {
             mistakes.push("bucket_endpoint: needs bucket_access_key and bucket_secret_key");
         }
+        if self.secret_key.as_deref().is_some_and(|keys| check_setting(keys).is_err()) {
+            mistakes.push("secret_key: 64 hexadecimal digits, as `openssl rand -hex 32` writes them");
+        }
         if self.image_workers == 0 {
             mistakes.push("image_workers: at least 1");
         }
@@ -186,7 +195,12 @@ impl Config {
 
     /// Demo accounts exist with SQLite unless forbidden, with PostgreSQL only when asked for.
     pub fn demo(&self) -> bool {
-        self.demo.unwrap_or_else(|| self.database_url.as_ref().is_none_or(|url| url.starts_with("sqlite:")))
+        self.demo.unwrap_or_else(|| self.is_sqlite())
+    }
+
+    /// Whether the database is embedded.
+    pub fn is_sqlite(&self) -> bool {
+        self.database_url.as_ref().is_none_or(|url| url.starts_with("sqlite:"))
     }
 
     /// Staff need a second factor, except where known accounts exist to try things out.
@@ -211,6 +225,7 @@ impl fmt::Debug for Config {
             .field("bucket_endpoint", &self.bucket_endpoint)
             .field("bucket_name", &self.bucket_name)
             .field("bucket_secret_key", &secret(&self.bucket_secret_key))
+            .field("secret_key", &secret(&self.secret_key))
             .field("public_url", &self.public_url())
             .field("demo", &self.demo())
             .field("demo_password", &secret(&self.demo_password))

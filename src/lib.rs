@@ -37,6 +37,7 @@ pub mod platform;
 pub mod quotas;
 pub mod reference;
 pub mod routes;
+pub mod secrets;
 pub mod sme;
 pub mod storefront;
 pub mod transitions;

@@ -15,8 +15,8 @@ use etalase::{
     http::patience::Patient,
     identity,
     media::{fsck, isolation},
-    platform::{database::Database, jobs, metrics},
-    reference, routes, storefront,
+    platform::{database::Database, jobs, metrics, vault::Vault},
+    reference, routes, secrets, storefront,
     values::Language,
 };
 use poem::{
@@ -95,6 +95,9 @@ enum Command {
         /// Keep this many of the newest snapshots, and remove older ones.
         #[arg(long)]
         keep: Option<usize>,
+        /// Put the key of second factors and webhooks in, too: then the folder alone restores them, and gives them away.
+        #[arg(long)]
+        include_key: bool,
     },
     /// Read a backup again, every row and every photo, and compare it with what was written down.
     Verify {
@@ -114,6 +117,11 @@ enum Command {
         #[arg(long)]
         snapshot: Option<String>,
     },
+    /// Secrets of second factors and webhooks, which are kept encrypted.
+    Secrets {
+        #[command(subcommand)]
+        what: Secrets,
+    },
     /// Work in the background: what waits, and what was set aside after too many attempts.
     Jobs {
         #[command(subcommand)]
@@ -130,6 +138,20 @@ enum Migrate {
     Up,
     /// Say whether there is something to do.
     Status,
+}
+
+#[derive(Subcommand)]
+enum Secrets {
+    /// Name what can't be read with the key that is here.
+    Check,
+    /// Encrypt everything with another key: a new one in place of secret.key, or the first one of the setting secret_key.
+    ///
+    /// Where the key is a setting, restart every replica with `NEW,OLD` first, and with `NEW` alone after it.
+    Rotate,
+    /// Go on with the key that is here where the one before is lost.
+    ///
+    /// Names each second factor and webhook that has to be renewed, and turns those webhooks off.
+    Forget,
 }
 
 #[derive(Subcommand)]
@@ -216,9 +238,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Seed => seed(config, cli.settings.demo).await,
         Command::User { what } => user(config, what).await,
         Command::Fsck { fix } => check(config, fix).await,
-        Command::Backup { to, keep } => back_up(&config, &to, keep).await,
+        Command::Backup { to, keep, include_key } => back_up(&config, &to, keep, include_key).await,
         Command::Verify { from, snapshot } => verify(&from, snapshot.as_deref()),
         Command::Restore { from, snapshot } => restore(config, &from, snapshot.as_deref()).await,
+        Command::Secrets { what } => secrets(config, &what).await,
         Command::Jobs { what } => list_jobs(config, &what).await,
     }
 }
@@ -367,8 +390,8 @@ async fn check(config: Config, fix: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn back_up(config: &Config, to: &Path, keep: Option<usize>) -> anyhow::Result<()> {
-    let made = backup::backup(config, to, keep).await?;
+async fn back_up(config: &Config, to: &Path, keep: Option<usize>, include_key: bool) -> anyhow::Result<()> {
+    let made = backup::backup(config, to, keep, include_key).await?;
     let (manifest, objects) = (&made.manifest, &made.manifest.objects);
     let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
     println!("Snapshot {}: {rows} rows, {} objects of {} bytes, {} of them copied now.", made.snapshot, objects.count, objects.bytes, made.copied);
@@ -387,6 +410,9 @@ fn verify(from: &Path, snapshot: Option<&str>) -> anyhow::Result<()> {
 async fn restore(config: Config, from: &Path, snapshot: Option<&str>) -> anyhow::Result<()> {
     let restored = backup::restore(&config, from, snapshot).await?;
     println!("Snapshot {}: {} rows restored, {} objects put into the bucket.", restored.snapshot, restored.rows, restored.objects);
+    for what in &restored.renew {
+        println!("To be renewed, since its key is not here: {what}");
+    }
     fail_on(&restored.problems)?;
     check(config, false).await
 }
@@ -396,6 +422,30 @@ fn fail_on(problems: &[String]) -> anyhow::Result<()> {
         println!("{problem}");
     }
     anyhow::ensure!(problems.is_empty(), "{} problem(s)", problems.len());
+    Ok(())
+}
+
+async fn secrets(config: Config, what: &Secrets) -> anyhow::Result<()> {
+    let database = Database::connect(&config).await?;
+    let vault = Vault::open(&config)?;
+    let lost = match what {
+        Secrets::Check => secrets::lost(database.reader(), &vault).await?,
+        Secrets::Rotate => {
+            vault.agree(&database).await?;
+            let rotated = secrets::rotate(&database, &vault).await?;
+            println!("{} secret(s) were encrypted with the new key.", rotated.encrypted);
+            rotated.lost
+        }
+        Secrets::Forget => {
+            let lost = secrets::forget(&database, &vault).await?;
+            println!("The key that is here is in use now.");
+            lost
+        }
+    };
+    for what in &lost {
+        println!("To be renewed: {what}");
+    }
+    anyhow::ensure!(!matches!(what, Secrets::Check) || lost.is_empty(), "{} secret(s) can't be read", lost.len());
     Ok(())
 }
 

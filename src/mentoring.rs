@@ -15,7 +15,7 @@ use crate::{
     identity::policy::{self, ManageMentors, Permit, ReadAgency, ReadSme, Scope},
     platform::{
         clock::now,
-        database::{select, sql},
+        database::{Connection, select, sql},
     },
     sme,
     values::Localized,
@@ -52,7 +52,7 @@ pub struct WubGroup {
     pub source_status: String,
 }
 
-pub async fn insert_programme(connection: &impl ConnectionTrait, agency: Uuid, programme: &Programme) -> Outcome<()> {
+pub async fn insert_programme(connection: &Connection, agency: Uuid, programme: &Programme) -> Outcome<()> {
     let text = "insert into programmes (id, agency_id, kind, title, organiser, venue, starts_on, ends_on, time_zone, quota, source, source_status, created_at) \
                 values (?, ?, 'bimtek', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
@@ -73,7 +73,7 @@ pub async fn insert_programme(connection: &impl ConnectionTrait, agency: Uuid, p
     Ok(())
 }
 
-pub async fn insert_group(connection: &impl ConnectionTrait, agency: Uuid, group: &WubGroup) -> Outcome<()> {
+pub async fn insert_group(connection: &Connection, agency: Uuid, group: &WubGroup) -> Outcome<()> {
     let text = "insert into wub_groups (id, agency_id, name, focus, source, source_status, created_at) values (?, ?, ?, ?, ?, ?, ?)";
     let values = [
         group.id.into(),
@@ -88,7 +88,7 @@ pub async fn insert_group(connection: &impl ConnectionTrait, agency: Uuid, group
     Ok(())
 }
 
-pub async fn join_group(connection: &impl ConnectionTrait, group: Uuid, sme: Uuid) -> Outcome<()> {
+pub async fn join_group(connection: &Connection, group: Uuid, sme: Uuid) -> Outcome<()> {
     let text = "insert into wub_members (group_id, sme_id) values (?, ?)";
     connection.execute_raw(sql(connection, text, [group.into(), sme.into()])).await?;
     Ok(())
@@ -109,7 +109,7 @@ pub struct NewMentor {
     pub user_id: Uuid,
 }
 
-async fn mentors(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<Mentor>> {
+async fn mentors(connection: &Connection, sme: Uuid) -> Outcome<Vec<Mentor>> {
     let text = "select u.id as user_id, u.display_name from mentor_assignments m join users u on u.id = m.mentor_id where m.sme_id = ? \
                 order by m.created_at, u.id limit 100";
     select(connection, text, [sme.into()]).await

@@ -8,7 +8,7 @@ use crate::{
     app::App,
     fault::{Fault, Outcome, say},
     http::work::Work,
-    platform::database::{hold_row, sql},
+    platform::database::{Connection, hold_row, sql},
 };
 
 /// Counted by `media_assets_kept`.
@@ -17,7 +17,7 @@ const BYTES_KEPT: &str = "select cast(coalesce(sum(bytes), 0) as bigint) as much
 /// Counted by `media_uploads_pending`.
 const BYTES_ANNOUNCED: &str = "select cast(coalesce(sum(bytes), 0) as bigint) as much from media_uploads where sme_id = ? and media_id is null";
 
-async fn count(connection: &impl ConnectionTrait, text: &str, of: Uuid) -> Outcome<i64> {
+async fn count(connection: &Connection, text: &str, of: Uuid) -> Outcome<i64> {
     let row = connection.query_one_raw(sql(connection, text, [Value::from(of)])).await?;
     Ok(row.map(|row| row.try_get("", "much")).transpose()?.unwrap_or_default())
 }
@@ -66,7 +66,7 @@ pub async fn any_photo(app: &App, sme: Uuid) -> Outcome<()> {
     require_room(app, app.database.reader(), sme, 1).await
 }
 
-async fn require_room(app: &App, connection: &impl ConnectionTrait, sme: Uuid, more: i64) -> Outcome<()> {
+async fn require_room(app: &App, connection: &Connection, sme: Uuid, more: i64) -> Outcome<()> {
     let most = app.config.quota_bytes;
     if count(connection, BYTES_KEPT, sme).await?.saturating_add(more) <= most {
         return Ok(());

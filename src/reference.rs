@@ -17,7 +17,7 @@ use crate::{
     fault::{Fault, Outcome, say},
     http::{Body, Member, Page, Reply, Tag, Write, work::Work},
     identity::policy::{self, EditSme, ReadSme},
-    platform::database::sql,
+    platform::database::{Connection, sql},
     sme,
     values::Localized,
 };
@@ -167,7 +167,7 @@ pub struct SmeClassifications {
     pub codes: Vec<SmeClassification>,
 }
 
-async fn of_sme(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Reply<Page<SmeClassification>>> {
+async fn of_sme(connection: &Connection, sme: Uuid) -> Outcome<Reply<Page<SmeClassification>>> {
     let text = "select scheme, version, code, is_primary from sme_classifications where sme_id = ? order by is_primary desc, version, code";
     let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;
     let data = rows.iter().map(|row| SmeClassification::from_query_result(row, "")).collect::<Result<_, _>>()?;

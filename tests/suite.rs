@@ -57,6 +57,8 @@ mod quotas;
 mod replicas;
 #[path = "suite/search.rs"]
 mod search;
+#[path = "suite/secrets.rs"]
+mod secrets;
 #[path = "suite/selection.rs"]
 mod selection;
 #[path = "suite/sessions.rs"]

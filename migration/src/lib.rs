@@ -89,6 +89,24 @@ const TYPES: [(&str, &str, &str); 8] = [
     ("$binary", "", "collate \"C\""),
 ];
 
+/// The columns of the schema after the first `steps` whose types the engines declare differently, as (table, column, token):
+/// what each holds, whichever engine it is read from. All others are `text`.
+pub fn typed_columns(steps: usize) -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut columns = Vec::new();
+    for step in STEPS.iter().take(steps) {
+        let words: Vec<&str> = step.tables.split(|c: char| c.is_whitespace() || "(),;".contains(c)).filter(|word| !word.is_empty()).collect();
+        let mut table = "";
+        for three in words.windows(3) {
+            match three {
+                ["create" | "alter", "table", name] => table = name,
+                [_, column, token] if token.starts_with('$') && !matches!(*token, "$strict" | "$binary") => columns.push((table, *column, *token)),
+                _ => {}
+            }
+        }
+    }
+    columns
+}
+
 impl Step {
     /// The statements of this step in the dialect of an engine.
     fn statements(&self, engine: DbBackend) -> [String; 2] {

@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use crate::{
     fault::Outcome,
-    platform::{clock::now, database::sql},
+    platform::{
+        clock::now,
+        database::{Connection, sql},
+    },
 };
 
 /// A row to be written.
@@ -26,7 +29,7 @@ pub struct Entry<'a> {
 }
 
 /// Appends a row within the transaction of the change.
-pub async fn record(connection: &impl ConnectionTrait, entry: Entry<'_>) -> Outcome<()> {
+pub async fn record(connection: &Connection, entry: Entry<'_>) -> Outcome<()> {
     let text = "insert into audit_log (id, at, actor_user_id, on_behalf_of_sme_id, api_client_id, action, entity, entity_id, change, reason, request_id) \
                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
@@ -64,7 +67,7 @@ pub struct AuditEntry {
 }
 
 /// The newest 100 rows about one entity, newest first.
-pub async fn of_entity(connection: &impl ConnectionTrait, entity: &str, id: Uuid) -> Outcome<Vec<AuditEntry>> {
+pub async fn of_entity(connection: &Connection, entity: &str, id: Uuid) -> Outcome<Vec<AuditEntry>> {
     let text = "select id, at, actor_user_id, on_behalf_of_sme_id, api_client_id, action, change, reason, request_id from audit_log \
                 where entity = ? and entity_id = ? order by id desc limit 100";
     let rows = connection.query_all_raw(sql(connection, text, [entity.into(), id.into()])).await?;

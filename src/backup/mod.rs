@@ -1,4 +1,4 @@
-//! Backup and restore (row K4): the whole database and every object that it names, from either engine to either engine.
+//! Backup and restore: the whole database and every object that it names, from either engine to either engine.
 //!
 //! A backup folder holds any number of snapshots and each object once:
 //!

@@ -71,6 +71,8 @@ pub struct Restored {
     /// Objects that were not in the bucket before.
     pub objects: u64,
     pub problems: Problems,
+    /// Secrets that can't be read with the key that is here, in plain words.
+    pub renew: Vec<String>,
 }
 
 /// In plain words, one a line.

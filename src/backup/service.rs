@@ -12,7 +12,7 @@ use anyhow::{Context, bail, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::fs::{FlockOperation, flock};
-use sea_orm::{DatabaseTransaction, DbBackend};
+use sea_orm::DbBackend;
 use serde::Serialize;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::{
     model::{FORMAT, Made, Manifest, ObjectsFile, Problems, Restored, TableFile, Verified},
-    store::{self, Suspended, Table},
+    store::{self, Kind, Suspended, Table},
 };
 use crate::{
     config::Config,
@@ -31,9 +31,11 @@ use crate::{
     platform::{
         bucket::{Bucket, BucketError},
         clock::now,
-        database::Database,
+        database::{Database, Transaction},
         files::{create_durable, persist, sync_folder},
+        vault::{Vault, copy_key, take_key},
     },
+    secrets,
 };
 
 /// Removals are put off for this long at a time; what is left of it when a backup ends or dies runs out by itself.
@@ -46,6 +48,7 @@ const ASSETS_A_PAGE: u64 = 1000;
 const ROWS_AT_ONCE: usize = 500;
 const MANIFEST: &str = "manifest.json";
 const OBJECTS: &str = "objects";
+const KEY: &str = "secret.key";
 const OBJECTS_A_PAGE: usize = 1000;
 /// Objects that are still to be copied.
 const LISTED: &str = "listed";
@@ -54,8 +57,9 @@ const TRIES: u32 = 4;
 /// zstd's own default: a fifth of the size at the speed of a disk.
 const COMPRESSION: i32 = 3;
 
-/// Makes a snapshot in `folder`. Copies only objects that are not there yet. Keeps the newest `keep` snapshots, or all.
-pub async fn backup(config: &Config, folder: &Path, keep: Option<usize>) -> anyhow::Result<Made> {
+/// Makes a snapshot in `folder`. Copies only objects that are not there yet. Keeps the newest `keep` snapshots, or all. What the
+/// secrets are encrypted with is part of it only `with_key`.
+pub async fn backup(config: &Config, folder: &Path, keep: Option<usize>, with_key: bool) -> anyhow::Result<Made> {
     create_durable(folder).with_context(|| format!("backup folder {}", folder.display()))?;
     let lock = File::create(folder.join("lock"))?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -70,6 +74,9 @@ pub async fn backup(config: &Config, folder: &Path, keep: Option<usize>) -> anyh
     let made = snapshot(&database, &bucket, folder, steps).await;
     holding.abort();
     let mut made = made?;
+    if with_key {
+        copy_key(config, &folder.join("snapshots").join(&made.snapshot).join(KEY))?;
+    }
     if let Some(keep) = keep {
         made.removed = prune(folder, keep.max(1))?;
     }
@@ -120,7 +127,7 @@ async fn snapshot(database: &Database, bucket: &Bucket, folder: &Path, steps: Ve
 }
 
 /// Writes down what the bucket has to hold.
-async fn list_objects(work: &DatabaseTransaction, place: &Path) -> anyhow::Result<u64> {
+async fn list_objects(work: &Transaction, place: &Path) -> anyhow::Result<u64> {
     let mut lines = Lines::create(place, LISTED)?;
     let mut after = Uuid::nil();
     loop {
@@ -283,12 +290,20 @@ fn open(folder: &Path, name: Option<&str>) -> anyhow::Result<(String, PathBuf, M
     Ok((name, place, manifest))
 }
 
-/// Reads every row and every object of a snapshot again, and compares them with what was written down.
+/// Reads every row and every object of a snapshot again, as a restore into either engine would, and compares them with what was
+/// written down.
 pub fn verify(folder: &Path, name: Option<&str>) -> anyhow::Result<(String, Verified)> {
     let (name, place, manifest) = open(folder, name)?;
     let mut found = Verified { problems: manifest.objects.problems.clone(), ..Verified::default() };
     for table in &manifest.tables {
-        let (rows, sha256) = each_line(&place, &table.name, |_: Vec<Json>| Ok(())).with_context(|| format!("table {}", table.name))?;
+        let kinds = Kind::strictest(manifest.steps.len(), &table.name, &table.columns);
+        let mut refused = None;
+        let (rows, sha256) = each_line(&place, &table.name, |row: Vec<Json>| {
+            refused = refused.take().or_else(|| check_row(table, &kinds, &row).err());
+            Ok(())
+        })
+        .with_context(|| format!("table {}", table.name))?;
+        found.problems.extend(refused.map(|error| format!("table {} can't be restored: {error:#}", table.name)));
         found.rows += rows;
         if (rows, &sha256) != (table.rows, &table.sha256) {
             found.problems.push(format!("table {} is not as it was written", table.name));
@@ -310,6 +325,14 @@ pub fn verify(folder: &Path, name: Option<&str>) -> anyhow::Result<(String, Veri
     Ok((name, found))
 }
 
+fn check_row(table: &TableFile, kinds: &[Kind], row: &[Json]) -> anyhow::Result<()> {
+    ensure!(row.len() == kinds.len(), "a row of {} values", row.len());
+    for ((column, kind), value) in table.columns.iter().zip(kinds).zip(row) {
+        kind.check(value).with_context(|| format!("column {column} of the row {}", row.first().unwrap_or(&Json::Null)))?;
+    }
+    Ok(())
+}
+
 fn check_object(folder: &Path, object: &StoredObject) -> anyhow::Result<()> {
     let mut file = File::open(object_path(folder, &object.key)?)?;
     let mut hash = Sha256::new();
@@ -323,6 +346,8 @@ fn check_object(folder: &Path, object: &StoredObject) -> anyhow::Result<()> {
 pub async fn restore(config: &Config, folder: &Path, name: Option<&str>) -> anyhow::Result<Restored> {
     let (name, place, manifest) = open(folder, name)?;
     std::fs::create_dir_all(&config.data_dir).with_context(|| format!("data folder {}", config.data_dir.display()))?;
+    take_key(config, &place.join(KEY))?;
+    let vault = Vault::open(config)?;
     let database = Database::connect_patiently(config).await?;
     let applied = database.applied_migrations().await?;
     if applied.is_empty() {
@@ -342,8 +367,9 @@ pub async fn restore(config: &Config, folder: &Path, name: Option<&str>) -> anyh
     let (objects, problems) = restore_objects(&bucket, folder, &place, &manifest).await?;
     let rows = restore_tables(&database, &place, &manifest).await?;
     database.migrate().await?;
+    let renew = secrets::forget(&database, &vault).await?;
     database.close().await;
-    Ok(Restored { snapshot: name, rows, objects, problems })
+    Ok(Restored { snapshot: name, rows, objects, problems, renew })
 }
 
 async fn restore_objects(bucket: &Bucket, folder: &Path, place: &Path, manifest: &Manifest) -> anyhow::Result<(u64, Problems)> {
@@ -405,7 +431,7 @@ async fn restore_tables(database: &Database, place: &Path, manifest: &Manifest) 
     Ok(total)
 }
 
-async fn restore_table(work: &DatabaseTransaction, target: &Table, place: &Path, table: &TableFile, progress: &ProgressBar) -> anyhow::Result<u64> {
+async fn restore_table(work: &Transaction, target: &Table, place: &Path, table: &TableFile, progress: &ProgressBar) -> anyhow::Result<u64> {
     let mut lines = LinesIn::open(place, &table.name)?;
     loop {
         let rows: Vec<Vec<Json>> = lines.page(ROWS_AT_ONCE)?;

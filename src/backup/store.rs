@@ -3,20 +3,23 @@
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use futures_util::TryStreamExt;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, QueryResult, StreamTrait, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryResult, Value};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
     fault::{Fault, Outcome},
-    platform::database::{insert_many, select, shared_now, sql},
+    platform::{
+        database::{Connection, Transaction, insert_many, select, shared_now, sql},
+        vault::name_no_key,
+    },
 };
 
 /// The fact that says until when a backup is under way.
 pub const UNDER_WAY: &str = "backup_until";
 
 /// Whether objects have to stay where they are.
-pub async fn is_under_way(connection: &impl ConnectionTrait) -> Outcome<bool> {
+pub async fn is_under_way(connection: &Connection) -> Outcome<bool> {
     let row = connection.query_one_raw(sql(connection, "select value from service_facts where name = ?", [UNDER_WAY.into()])).await?;
     let at = shared_now(connection).await?;
     let until: Option<String> = row.map(|row| row.try_get("", "value")).transpose()?;
@@ -24,7 +27,7 @@ pub async fn is_under_way(connection: &impl ConnectionTrait) -> Outcome<bool> {
 }
 
 /// Says that a backup is under way for so long.
-pub async fn hold(work: &DatabaseTransaction, time: std::time::Duration) -> Outcome<()> {
+pub async fn hold(work: &Transaction, time: std::time::Duration) -> Outcome<()> {
     let until = shared_now(work).await? + time;
     let text = "insert into service_facts (name, value) values (?, ?) on conflict (name) do update set value = excluded.value";
     work.execute_raw(sql(work, text, [UNDER_WAY.into(), until.to_rfc3339().into()])).await?;
@@ -32,14 +35,14 @@ pub async fn hold(work: &DatabaseTransaction, time: std::time::Duration) -> Outc
 }
 
 /// Whether somebody uses the system already.
-pub async fn is_in_use(connection: &impl ConnectionTrait) -> Outcome<bool> {
+pub async fn is_in_use(connection: &Connection) -> Outcome<bool> {
     let row = connection.query_one_raw(sql(connection, "select 1 as one from users limit 1", [])).await?;
     Ok(row.is_some())
 }
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Uuid,
     Time,
     Day,
@@ -61,6 +64,39 @@ impl Kind {
             "text" => Self::Text,
             other => return Err(Fault::internal(anyhow::anyhow!("a column of the type {other}"))),
         })
+    }
+
+    /// The kinds of some columns of a table in a schema of so many steps, as the engine declares them that is stricter.
+    pub fn strictest(steps: usize, table: &str, columns: &[String]) -> Vec<Self> {
+        let typed = migration::typed_columns(steps);
+        let token = |column: &String| typed.iter().find(|(of, name, _)| *of == table && name == column).map(|(.., token)| *token);
+        columns.iter().map(|column| token(column).map_or(Self::Text, Self::of_token)).collect()
+    }
+
+    fn of_token(token: &str) -> Self {
+        match token {
+            "$uuid" => Self::Uuid,
+            "$time" => Self::Time,
+            "$day" => Self::Day,
+            "$json" => Self::Json,
+            "$flag" => Self::Flag,
+            "$int" => Self::Int,
+            _ => Self::Text,
+        }
+    }
+
+    /// Fails where one of the engines would not take a carried value.
+    pub fn check(self, value: &Json) -> anyhow::Result<()> {
+        let bound = self.bind(value)?;
+        // PostgreSQL has no U+0000 in texts, nor in those of JSON.
+        let holds_nul = match &bound {
+            Value::Json(Some(json)) => holds_nul(json),
+            _ => value.as_str().is_some_and(|text| text.contains('\0')),
+        };
+        anyhow::ensure!(!holds_nul, "U+0000");
+        // A value of another kind than the column's is bound as none.
+        anyhow::ensure!(value.is_null() || bound != bound.as_null(), "a value of another kind");
+        Ok(())
     }
 
     /// A value as it is carried.
@@ -93,6 +129,15 @@ impl Kind {
     }
 }
 
+fn holds_nul(json: &Json) -> bool {
+    match json {
+        Json::String(text) => text.contains('\0'),
+        Json::Array(values) => values.iter().any(holds_nul),
+        Json::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
+}
+
 /// A table with its columns.
 pub struct Table {
     pub name: String,
@@ -122,7 +167,7 @@ where t.type = 'table' and t.name not like 'sqlite\\_%' escape '\\' and t.name n
 order by t.name, c.cid";
 
 /// Every table that holds something of ours.
-pub async fn tables(connection: &impl ConnectionTrait) -> Outcome<Vec<Table>> {
+pub async fn tables(connection: &Connection) -> Outcome<Vec<Table>> {
     let text = if connection.get_database_backend() == DbBackend::Postgres { POSTGRES_COLUMNS } else { SQLITE_COLUMNS };
     let mut tables: Vec<Table> = Vec::new();
     for column in select::<DeclaredColumn>(connection, text, []).await? {
@@ -146,9 +191,9 @@ impl Table {
     }
 
     /// Gives every row, as a JSON array in the order of the columns, to `each`.
-    pub async fn dump(&self, work: &DatabaseTransaction, mut each: impl FnMut(&Json) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub async fn dump(&self, work: &Transaction, mut each: impl FnMut(&Json) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let text = format!("select {} from \"{}\"", Self::quoted(&self.columns()), self.name);
-        let mut rows = work.stream_raw(sql(work, &text, [])).await?;
+        let mut rows = work.rows(sql(work, &text, [])).await?;
         while let Some(row) = rows.try_next().await? {
             let values = self.columns.iter().enumerate().map(|(index, (_, kind))| kind.read(&row, index));
             each(&Json::Array(values.collect::<Outcome<_>>()?))?;
@@ -157,7 +202,7 @@ impl Table {
     }
 
     /// Inserts rows whose values are in the order of `columns`.
-    pub async fn load(&self, work: &DatabaseTransaction, columns: &[String], rows: &[Vec<Json>]) -> anyhow::Result<()> {
+    pub async fn load(&self, work: &Transaction, columns: &[String], rows: &[Vec<Json>]) -> anyhow::Result<()> {
         let kind_of = |name: &String| self.columns.iter().find(|(own, _)| own == name).map(|(_, kind)| *kind);
         let kinds: Option<Vec<Kind>> = columns.iter().map(kind_of).collect();
         let kinds = kinds.ok_or_else(|| anyhow::anyhow!("table {}: other columns than {}", self.name, columns.join(", ")))?;
@@ -169,7 +214,7 @@ impl Table {
         Ok(insert_many(work, &format!("\"{}\" ({})", self.name, Self::quoted(columns)), bound).await?)
     }
 
-    pub async fn clear(&self, work: &DatabaseTransaction) -> Outcome<()> {
+    pub async fn clear(&self, work: &Transaction) -> Outcome<()> {
         work.execute_raw(sql(work, &format!("delete from \"{}\"", self.name), [])).await?;
         Ok(())
     }
@@ -196,8 +241,8 @@ from pg_class where relkind = 'r' and relnamespace = current_schema()::regnamesp
 const SQLITE_RULES: &str = "select 'drop trigger \"' || name || '\"' as take_off, sql as put_back from sqlite_master where type = 'trigger'";
 
 impl Suspended {
-    pub async fn take_off(work: &DatabaseTransaction) -> Outcome<Self> {
-        let is_postgres = ConnectionTrait::get_database_backend(work) == DbBackend::Postgres;
+    pub async fn take_off(work: &Transaction) -> Outcome<Self> {
+        let is_postgres = work.get_database_backend() == DbBackend::Postgres;
         let mut pairs: Vec<Pair> = select(work, if is_postgres { POSTGRES_RULES } else { SQLITE_RULES }, []).await?;
         if !is_postgres {
             let rebuild = "insert into storefront_search (storefront_search) values ('rebuild')";
@@ -209,7 +254,7 @@ impl Suspended {
         Ok(Self(pairs.into_iter().rev().map(|pair| pair.put_back).collect()))
     }
 
-    pub async fn put_back(self, work: &DatabaseTransaction) -> Outcome<()> {
+    pub async fn put_back(self, work: &Transaction) -> Outcome<()> {
         for text in self.0 {
             work.execute_unprepared(&text).await?;
         }
@@ -219,9 +264,11 @@ impl Suspended {
 
 /// Moves the catalogue's version past all that were ever seen, so that no cache or ETag from before the restore fits what
 /// is served after it. Nor does any cursor: who followed the log of changes further than the backup reaches begins again.
-pub async fn forget_caches(work: &DatabaseTransaction) -> Outcome<()> {
+pub async fn forget_caches(work: &Transaction) -> Outcome<()> {
     work.execute_raw(sql(work, "update catalogue_version set version = version + 1000000", [])).await?;
     work.execute_raw(sql(work, "delete from service_facts where name = 'cursor_secret'", [])).await?;
+    // Whoever restores may have another key.
+    name_no_key(work).await?;
     // Who was told of more than the backup knows must not take the next event for an old one.
     work.execute_raw(sql(work, "update event_sequences set sequence = sequence + 1000000", [])).await?;
     Ok(())

@@ -20,7 +20,7 @@ use crate::{
     },
     platform::{
         clock::now,
-        database::{insert_many_or, marks, select, sql},
+        database::{Connection, insert_many_or, marks, select, sql},
     },
     storefront::model::Card,
 };
@@ -62,7 +62,7 @@ struct Row {
 }
 
 /// Favourites that are public, the newest first, added before the one with the id `before`.
-async fn of(connection: &impl ConnectionTrait, user: Uuid, language: &str, before: Option<Uuid>, limit: u32) -> Outcome<Vec<Row>> {
+async fn of(connection: &Connection, user: Uuid, language: &str, before: Option<Uuid>, limit: u32) -> Outcome<Vec<Row>> {
     let text = format!(
         "select f.id, f.created_at, p.card_{language} as card from favourites f join storefront_products p on p.product_id = f.product_id and p.listed = 1 \
          where f.user_id = ? and f.id < ? order by f.id desc limit {limit}"
@@ -76,7 +76,7 @@ struct Listed {
 }
 
 /// Adds what is public of these, in their order; refuses more than a person may have.
-async fn add(connection: &impl ConnectionTrait, user: Uuid, products: &[Uuid]) -> Outcome<usize> {
+async fn add(connection: &Connection, user: Uuid, products: &[Uuid]) -> Outcome<usize> {
     if products.is_empty() {
         return Ok(0);
     }
@@ -94,7 +94,7 @@ async fn add(connection: &impl ConnectionTrait, user: Uuid, products: &[Uuid]) -
     Ok(listed.len())
 }
 
-async fn page(connection: &impl ConnectionTrait, user: Uuid, locale: &Locale, cursor: Option<Uuid>, limit: Option<u32>) -> Outcome<Page<Favourite>> {
+async fn page(connection: &Connection, user: Uuid, locale: &Locale, cursor: Option<Uuid>, limit: Option<u32>) -> Outcome<Page<Favourite>> {
     let limit = page_limit(limit);
     let rows = of(connection, user, locale.0.tag(), cursor, limit + 1).await?;
     let read = |row: Row| {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use chrono::Duration;
 use poem_openapi::types::MaybeUndefined;
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -21,7 +20,7 @@ use crate::{
     http::work::Work,
     identity::policy::{EditProduct, Permit, ReviewProduct, Scope},
     media::{self, model::AttachedPhoto},
-    platform::clock::now,
+    platform::{clock::now, database::Connection},
     quotas, sme, storefront,
     transitions::Machine,
     values::{Localized, MOST_TRIES, check_handle, check_text, first_free, handle_from, reading::as_read},
@@ -46,7 +45,7 @@ pub struct Listing {
 }
 
 /// Reads the parts of `product`: six statements, whatever their number.
-pub async fn listing(connection: &impl ConnectionTrait, product: product::Model) -> Outcome<Listing> {
+pub async fn listing(connection: &Connection, product: product::Model) -> Outcome<Listing> {
     let category = store::category_by_id(connection, product.category_id).await?;
     Ok(Listing {
         attributes: attributes::service::effective(connection, &category).await?,
@@ -60,7 +59,7 @@ pub async fn listing(connection: &impl ConnectionTrait, product: product::Model)
 }
 
 /// The SME and agencies that a product belongs to.
-pub async fn scope(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Scope> {
+pub async fn scope(connection: &Connection, product: Uuid) -> Outcome<Scope> {
     sme::store::scope(connection, store::owner(connection, product).await?).await
 }
 

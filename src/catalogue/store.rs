@@ -14,7 +14,7 @@ use crate::{
     fault::{Fault, Outcome},
     platform::{
         clock::now,
-        database::{insert_many, names, select, sql, update_if_version},
+        database::{Connection, insert_many, names, select, sql, update_if_version},
     },
     values::common_beginning,
 };
@@ -167,42 +167,42 @@ pub mod material {
 }
 
 /// All categories, parents before children.
-pub async fn categories(connection: &impl ConnectionTrait) -> Outcome<Vec<category::Model>> {
+pub async fn categories(connection: &Connection) -> Outcome<Vec<category::Model>> {
     Ok(category::Entity::find().order_by_asc(category::Column::Position).order_by_asc(category::Column::Slug).all(connection).await?)
 }
 
-pub async fn category_by_slug(connection: &impl ConnectionTrait, slug: &str) -> Outcome<Option<category::Model>> {
+pub async fn category_by_slug(connection: &Connection, slug: &str) -> Outcome<Option<category::Model>> {
     Ok(category::Entity::find().filter(category::Column::Slug.eq(slug)).one(connection).await?)
 }
 
-pub async fn category_by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<category::Model> {
+pub async fn category_by_id(connection: &Connection, id: Uuid) -> Outcome<category::Model> {
     category::Entity::find_by_id(id).one(connection).await?.ok_or_else(Fault::not_found)
 }
 
 /// A category of the reference data; one that is there stays as it is.
-pub async fn insert_category(connection: &impl ConnectionTrait, category: category::Model) -> Outcome<()> {
+pub async fn insert_category(connection: &Connection, category: category::Model) -> Outcome<()> {
     category.into_active_model().insert(connection).await?;
     Ok(())
 }
 
 /// A product that is not deleted.
-pub async fn by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<product::Model> {
+pub async fn by_id(connection: &Connection, id: Uuid) -> Outcome<product::Model> {
     let product = product::Entity::find_by_id(id).filter(product::Column::DeletedAt.is_null()).one(connection).await?;
     product.ok_or_else(Fault::not_found)
 }
 
 /// A product, deleted or not.
-pub async fn any_by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<product::Model> {
+pub async fn any_by_id(connection: &Connection, id: Uuid) -> Outcome<product::Model> {
     product::Entity::find_by_id(id).one(connection).await?.ok_or_else(Fault::not_found)
 }
 
 /// A product that was deleted after `since`.
-pub async fn deleted_since(connection: &impl ConnectionTrait, id: Uuid, since: DateTime<Utc>) -> Outcome<Option<product::Model>> {
+pub async fn deleted_since(connection: &Connection, id: Uuid, since: DateTime<Utc>) -> Outcome<Option<product::Model>> {
     Ok(product::Entity::find_by_id(id).filter(product::Column::DeletedAt.gt(since)).one(connection).await?)
 }
 
 /// The SME of a product, deleted or not, and the agencies of that SME.
-pub async fn owner(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Uuid> {
+pub async fn owner(connection: &Connection, id: Uuid) -> Outcome<Uuid> {
     let row = connection.query_one_raw(sql(connection, "select sme_id from products where id = ?", [id.into()])).await?;
     Ok(row.ok_or_else(Fault::not_found)?.try_get("", "sme_id")?)
 }
@@ -216,7 +216,7 @@ pub struct ProductsOf {
 }
 
 /// Products of an SME by id, oldest first.
-pub async fn of_sme(connection: &impl ConnectionTrait, wanted: ProductsOf) -> Outcome<Vec<product::Model>> {
+pub async fn of_sme(connection: &Connection, wanted: ProductsOf) -> Outcome<Vec<product::Model>> {
     let mut find = product::Entity::find()
         .filter(product::Column::SmeId.eq(wanted.sme))
         .filter(product::Column::DeletedAt.is_null())
@@ -232,7 +232,7 @@ pub async fn of_sme(connection: &impl ConnectionTrait, wanted: ProductsOf) -> Ou
 }
 
 /// Products that wait for a decision within the agencies, oldest first.
-pub async fn waiting(connection: &impl ConnectionTrait, agencies: &[Uuid], after: Option<Uuid>, limit: u64) -> Outcome<Vec<product::Model>> {
+pub async fn waiting(connection: &Connection, agencies: &[Uuid], after: Option<Uuid>, limit: u64) -> Outcome<Vec<product::Model>> {
     use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
     let mentored = Query::select()
         .column(Alias::new("sme_id"))
@@ -261,37 +261,37 @@ pub struct TierRow {
 }
 
 /// Tiers of all variants of a product, the smallest quantity first.
-pub async fn tiers(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<TierRow>> {
+pub async fn tiers(connection: &Connection, product: Uuid) -> Outcome<Vec<TierRow>> {
     let text = "select t.variant_id, t.min_quantity, t.price_minor from price_tiers t join product_variants v on v.id = t.variant_id \
                 where v.product_id = ? order by t.variant_id, t.min_quantity";
     select(connection, text, [product.into()]).await
 }
 
 /// Puts these in place of the tiers of a variant; the database refuses those that don't fall.
-pub async fn set_tiers(connection: &impl ConnectionTrait, variant: Uuid, tiers: &[TierRow]) -> Outcome<()> {
+pub async fn set_tiers(connection: &Connection, variant: Uuid, tiers: &[TierRow]) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from price_tiers where variant_id = ?", [variant.into()])).await?;
     let rows = tiers.iter().map(|tier| vec![variant.into(), tier.min_quantity.into(), tier.price_minor.into()]).collect();
     insert_many(connection, "price_tiers (variant_id, min_quantity, price_minor)", rows).await
 }
 
-pub async fn published_of(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<Uuid>> {
+pub async fn published_of(connection: &Connection, sme: Uuid) -> Outcome<Vec<Uuid>> {
     let text = "select id from products where sme_id = ? and status = 'published' and deleted_at is null";
     let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
-pub async fn insert(connection: &impl ConnectionTrait, product: product::Model) -> Outcome<product::Model> {
+pub async fn insert(connection: &Connection, product: product::Model) -> Outcome<product::Model> {
     Ok(product.into_active_model().insert(connection).await?)
 }
 
 /// Puts the product in unless another has its handle. True where it is in.
-pub async fn insert_if_free(connection: &impl ConnectionTrait, product: &product::Model) -> Outcome<bool> {
+pub async fn insert_if_free(connection: &Connection, product: &product::Model) -> Outcome<bool> {
     let insert = product::Entity::insert(product.clone().into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
     Ok(insert.exec_without_returning(connection).await? == 1)
 }
 
 /// Handles of the SME like `base` that a product has, or that lead to one from before.
-pub async fn handles_like(connection: &impl ConnectionTrait, sme: Uuid, base: &str) -> Outcome<HashSet<String>> {
+pub async fn handles_like(connection: &Connection, sme: Uuid, base: &str) -> Outcome<HashSet<String>> {
     let text = "select handle from products where sme_id = ? and deleted_at is null and handle like ? \
                 union select handle from product_handle_history where sme_id = ? and handle like ?";
     let like = format!("{}%", common_beginning(base));
@@ -299,7 +299,7 @@ pub async fn handles_like(connection: &impl ConnectionTrait, sme: Uuid, base: &s
 }
 
 /// Writes every column of `product` under the next version, unless somebody was faster.
-pub async fn update(connection: &impl ConnectionTrait, mut product: product::Model) -> Outcome<product::Model> {
+pub async fn update(connection: &Connection, mut product: product::Model) -> Outcome<product::Model> {
     let read = product.version;
     product.version += 1;
     product.updated_at = now();
@@ -309,7 +309,7 @@ pub async fn update(connection: &impl ConnectionTrait, mut product: product::Mod
 }
 
 /// Frees `new` from the history of the SME and remembers `old` there.
-pub async fn remember_handle(connection: &impl ConnectionTrait, product: &product::Model, old: &str) -> Outcome<()> {
+pub async fn remember_handle(connection: &Connection, product: &product::Model, old: &str) -> Outcome<()> {
     let forget = "delete from product_handle_history where sme_id = ? and handle in (?, ?)";
     let values = [product.sme_id.into(), old.into(), product.handle.clone().into()];
     connection.execute_raw(sql(connection, forget, values)).await?;
@@ -318,57 +318,57 @@ pub async fn remember_handle(connection: &impl ConnectionTrait, product: &produc
     Ok(())
 }
 
-pub async fn variants(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<variant::Model>> {
+pub async fn variants(connection: &Connection, product: Uuid) -> Outcome<Vec<variant::Model>> {
     let find = variant::Entity::find().filter(variant::Column::ProductId.eq(product)).filter(variant::Column::DeletedAt.is_null());
     Ok(find.order_by_asc(variant::Column::Position).order_by_asc(variant::Column::Id).all(connection).await?)
 }
 
-pub async fn variant(connection: &impl ConnectionTrait, product: Uuid, id: Uuid) -> Outcome<variant::Model> {
+pub async fn variant(connection: &Connection, product: Uuid, id: Uuid) -> Outcome<variant::Model> {
     let find = variant::Entity::find_by_id(id).filter(variant::Column::ProductId.eq(product)).filter(variant::Column::DeletedAt.is_null());
     find.one(connection).await?.ok_or_else(Fault::not_found)
 }
 
 /// A variant by its id alone, with the product it belongs to.
-pub async fn variant_by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<variant::Model>> {
+pub async fn variant_by_id(connection: &Connection, id: Uuid) -> Outcome<Option<variant::Model>> {
     Ok(variant::Entity::find_by_id(id).filter(variant::Column::DeletedAt.is_null()).one(connection).await?)
 }
 
-pub async fn insert_variant(connection: &impl ConnectionTrait, variant: variant::Model) -> Outcome<()> {
+pub async fn insert_variant(connection: &Connection, variant: variant::Model) -> Outcome<()> {
     variant.into_active_model().insert(connection).await?;
     Ok(())
 }
 
-pub async fn update_variant(connection: &impl ConnectionTrait, variant: variant::Model) -> Outcome<()> {
+pub async fn update_variant(connection: &Connection, variant: variant::Model) -> Outcome<()> {
     variant.into_active_model().reset_all().update(connection).await?;
     Ok(())
 }
 
 /// Marks the variants of a product as deleted at its time, or brings those back.
-pub async fn delete_variants(connection: &impl ConnectionTrait, product: Uuid, at: DateTime<Utc>) -> Outcome<()> {
+pub async fn delete_variants(connection: &Connection, product: Uuid, at: DateTime<Utc>) -> Outcome<()> {
     let text = "update product_variants set deleted_at = ? where product_id = ? and deleted_at is null";
     connection.execute_raw(sql(connection, text, [at.into(), product.into()])).await?;
     Ok(())
 }
 
 /// Brings back the variants that left with their product at `at`.
-pub async fn restore_variants(connection: &impl ConnectionTrait, product: Uuid, at: DateTime<Utc>) -> Outcome<()> {
+pub async fn restore_variants(connection: &Connection, product: Uuid, at: DateTime<Utc>) -> Outcome<()> {
     let text = "update product_variants set deleted_at = null where product_id = ? and deleted_at = ?";
     connection.execute_raw(sql(connection, text, [product.into(), at.into()])).await?;
     Ok(())
 }
 
-pub async fn materials(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<material::Model>> {
+pub async fn materials(connection: &Connection, product: Uuid) -> Outcome<Vec<material::Model>> {
     let find = material::Entity::find().filter(material::Column::ProductId.eq(product));
     Ok(find.order_by_asc(material::Column::Id).all(connection).await?)
 }
 
-pub async fn insert_material(connection: &impl ConnectionTrait, material: material::Model) -> Outcome<()> {
+pub async fn insert_material(connection: &Connection, material: material::Model) -> Outcome<()> {
     material.into_active_model().insert(connection).await?;
     Ok(())
 }
 
 /// True where the product had such a line.
-pub async fn delete_material(connection: &impl ConnectionTrait, product: Uuid, id: Uuid) -> Outcome<bool> {
+pub async fn delete_material(connection: &Connection, product: Uuid, id: Uuid) -> Outcome<bool> {
     let text = "delete from product_materials where id = ? and product_id = ?";
     Ok(connection.execute_raw(sql(connection, text, [id.into(), product.into()])).await?.rows_affected() == 1)
 }

@@ -6,7 +6,6 @@ use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
 };
-use sea_orm::ConnectionTrait;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -28,6 +27,7 @@ use crate::{
         policy::{self, ManageClients, Permit},
         store::Target,
     },
+    platform::database::Connection,
 };
 
 pub struct ClientsApi;
@@ -158,7 +158,7 @@ pub fn owner(sme: Option<Uuid>, agency: Option<Uuid>) -> Outcome<Target> {
     }
 }
 
-async fn many(connection: &impl ConnectionTrait, rows: Vec<ClientRow>) -> Outcome<Vec<ApiClient>> {
+async fn many(connection: &Connection, rows: Vec<ClientRow>) -> Outcome<Vec<ApiClient>> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let mut origins = store::origins(connection, &ids).await?;
     let keys = store::keys(connection, &ids).await?;
@@ -185,16 +185,16 @@ async fn many(connection: &impl ConnectionTrait, rows: Vec<ClientRow>) -> Outcom
     rows.into_iter().map(shown).collect()
 }
 
-async fn one(connection: &impl ConnectionTrait, row: ClientRow) -> Outcome<ApiClient> {
+async fn one(connection: &Connection, row: ClientRow) -> Outcome<ApiClient> {
     many(connection, vec![row]).await?.pop().ok_or_else(Fault::not_found)
 }
 
 /// A client as it stands after a change.
-async fn changed(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<ApiClient> {
+async fn changed(connection: &Connection, id: Uuid) -> Outcome<ApiClient> {
     one(connection, store::client(connection, id).await?).await
 }
 
-async fn permitted(connection: &impl ConnectionTrait, member: &Member, id: Uuid) -> Outcome<(ClientRow, Permit<ManageClients>)> {
+async fn permitted(connection: &Connection, member: &Member, id: Uuid) -> Outcome<(ClientRow, Permit<ManageClients>)> {
     let row = store::client(connection, id).await?;
     let permit = policy::permit(member, &row.owner().scope())?;
     Ok((row, permit))

@@ -13,7 +13,7 @@ use crate::{
     identity::store::Target,
     platform::{
         clock::now,
-        database::{insert_many, marks, select, sql},
+        database::{Connection, insert_many, marks, select, sql},
     },
 };
 
@@ -43,13 +43,13 @@ const CLIENT: &str = "select c.id, c.sme_id, c.agency_id, c.name, c.kind, c.scop
                       c.last_used_at, c.version from api_clients c where c.revoked_at is null and";
 
 /// A client that was not revoked.
-pub async fn client(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<ClientRow> {
+pub async fn client(connection: &Connection, id: Uuid) -> Outcome<ClientRow> {
     let rows: Vec<ClientRow> = select(connection, &format!("{CLIENT} c.id = ?"), [id.into()]).await?;
     rows.into_iter().next().ok_or_else(Fault::not_found)
 }
 
 /// Clients of an owner, newest first.
-pub async fn clients(connection: &impl ConnectionTrait, owner: Target) -> Outcome<Vec<ClientRow>> {
+pub async fn clients(connection: &Connection, owner: Target) -> Outcome<Vec<ClientRow>> {
     let (column, id) = owner.column();
     select(connection, &format!("{CLIENT} c.{column} = ? order by c.id desc limit 100"), [id.into()]).await
 }
@@ -60,7 +60,7 @@ struct Id {
 }
 
 /// Clients of an owner that somebody made.
-pub async fn made_by(connection: &impl ConnectionTrait, owner: Target, user: Uuid) -> Outcome<Vec<Uuid>> {
+pub async fn made_by(connection: &Connection, owner: Target, user: Uuid) -> Outcome<Vec<Uuid>> {
     let (column, id) = owner.column();
     let text = format!("select c.id from api_clients c where c.revoked_at is null and c.{column} = ? and c.created_by = ?");
     let rows: Vec<Id> = select(connection, &text, [id.into(), user.into()]).await?;
@@ -68,7 +68,7 @@ pub async fn made_by(connection: &impl ConnectionTrait, owner: Target, user: Uui
 }
 
 /// Every client that a user made and that has not ended.
-pub async fn all_made_by(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<Vec<Uuid>> {
+pub async fn all_made_by(connection: &Connection, user: Uuid) -> Outcome<Vec<Uuid>> {
     let rows: Vec<Id> = select(connection, "select id from api_clients where revoked_at is null and created_by = ?", [user.into()]).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
@@ -81,7 +81,7 @@ pub struct Holder {
 }
 
 /// The key with this hash, unless it has ended.
-pub async fn holder(connection: &impl ConnectionTrait, hash: &str) -> Outcome<Option<Holder>> {
+pub async fn holder(connection: &Connection, hash: &str) -> Outcome<Option<Holder>> {
     let text = "select client_id, expires_at from api_keys where key_hash = ? and (expires_at is null or expires_at > ?)";
     let rows: Vec<Holder> = select(connection, text, [hash.into(), now().into()]).await?;
     Ok(rows.into_iter().next())
@@ -94,7 +94,7 @@ struct OriginRow {
 }
 
 /// The origins of these clients.
-pub async fn origins(connection: &impl ConnectionTrait, clients: &[Uuid]) -> Outcome<HashMap<Uuid, Vec<String>>> {
+pub async fn origins(connection: &Connection, clients: &[Uuid]) -> Outcome<HashMap<Uuid, Vec<String>>> {
     let text = format!("select client_id, origin from api_client_origins where client_id in ({}) order by origin", marks(clients.len()));
     let mut origins: HashMap<Uuid, Vec<String>> = HashMap::new();
     if !clients.is_empty() {
@@ -107,7 +107,7 @@ pub async fn origins(connection: &impl ConnectionTrait, clients: &[Uuid]) -> Out
 }
 
 /// Whether a web page of this origin may read with some key.
-pub async fn is_known_origin(connection: &impl ConnectionTrait, origin: &str) -> Outcome<bool> {
+pub async fn is_known_origin(connection: &Connection, origin: &str) -> Outcome<bool> {
     let text = "select 1 as one from api_client_origins o join api_clients c on c.id = o.client_id \
                 where o.origin = ? and c.revoked_at is null and (c.expires_at is null or c.expires_at > ?) limit 1";
     Ok(connection.query_one_raw(sql(connection, text, [origin.into(), now().into()])).await?.is_some())
@@ -122,7 +122,7 @@ pub struct KeyRow {
 }
 
 /// Valid keys of these clients, newest first.
-pub async fn keys(connection: &impl ConnectionTrait, clients: &[Uuid]) -> Outcome<Vec<KeyRow>> {
+pub async fn keys(connection: &Connection, clients: &[Uuid]) -> Outcome<Vec<KeyRow>> {
     let text = format!(
         "select client_id, prefix, created_at, expires_at from api_keys where (expires_at is null or expires_at > ?) and client_id in ({}) \
          order by id desc",
@@ -145,7 +145,7 @@ pub struct NewClient<'a> {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-pub async fn insert(connection: &impl ConnectionTrait, new: NewClient<'_>) -> Outcome<()> {
+pub async fn insert(connection: &Connection, new: NewClient<'_>) -> Outcome<()> {
     let (sme, agency) = new.owner.columns();
     let text = "insert into api_clients (id, sme_id, agency_id, name, kind, scopes, rate_tier, created_by, created_at, expires_at) \
                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -166,7 +166,7 @@ pub async fn insert(connection: &impl ConnectionTrait, new: NewClient<'_>) -> Ou
 }
 
 /// Writes what can be edited under the next version, unless somebody was faster.
-pub async fn update(connection: &impl ConnectionTrait, client: &ClientRow) -> Outcome<()> {
+pub async fn update(connection: &Connection, client: &ClientRow) -> Outcome<()> {
     let text = "update api_clients set name = ?, scopes = ?, rate_tier = ?, expires_at = ?, version = version + 1 where id = ? and version = ?";
     let values = [
         client.name.as_str().into(),
@@ -180,14 +180,14 @@ pub async fn update(connection: &impl ConnectionTrait, client: &ClientRow) -> Ou
     if changed == 1 { Ok(()) } else { Err(Fault::new(&STALE)) }
 }
 
-pub async fn set_origins(connection: &impl ConnectionTrait, client: Uuid, origins: &[String]) -> Outcome<()> {
+pub async fn set_origins(connection: &Connection, client: Uuid, origins: &[String]) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from api_client_origins where client_id = ?", [client.into()])).await?;
     let rows = origins.iter().map(|origin| vec![client.into(), origin.as_str().into()]).collect();
     insert_many(connection, "api_client_origins (client_id, origin)", rows).await
 }
 
 /// Adds a key without an end; the database keeps there from being two.
-pub async fn insert_key(connection: &impl ConnectionTrait, client: Uuid, prefix: &str, hash: &str) -> Outcome<()> {
+pub async fn insert_key(connection: &Connection, client: Uuid, prefix: &str, hash: &str) -> Outcome<()> {
     let text = "insert into api_keys (id, client_id, prefix, key_hash, created_at) values (?, ?, ?, ?, ?)";
     let values = [Uuid::now_v7().into(), client.into(), prefix.into(), hash.into(), now().into()];
     connection.execute_raw(sql(connection, text, values)).await?;
@@ -195,13 +195,13 @@ pub async fn insert_key(connection: &impl ConnectionTrait, client: Uuid, prefix:
 }
 
 /// Gives the keys of a client an end, unless they have an earlier one.
-pub async fn end_keys(connection: &impl ConnectionTrait, client: Uuid, at: DateTime<Utc>) -> Outcome<()> {
+pub async fn end_keys(connection: &Connection, client: Uuid, at: DateTime<Utc>) -> Outcome<()> {
     let text = "update api_keys set expires_at = ? where client_id = ? and (expires_at is null or expires_at > ?)";
     connection.execute_raw(sql(connection, text, [at.into(), client.into(), at.into()])).await?;
     Ok(())
 }
 
-pub async fn revoke(connection: &impl ConnectionTrait, client: Uuid) -> Outcome<()> {
+pub async fn revoke(connection: &Connection, client: Uuid) -> Outcome<()> {
     end_keys(connection, client, now()).await?;
     let text = "update api_clients set revoked_at = ?, version = version + 1 where id = ?";
     connection.execute_raw(sql(connection, text, [now().into(), client.into()])).await?;
@@ -209,7 +209,7 @@ pub async fn revoke(connection: &impl ConnectionTrait, client: Uuid) -> Outcome<
 }
 
 /// Adds to what a client used today.
-pub async fn add_usage(connection: &impl ConnectionTrait, client: Uuid, requests: i64, refused: i64) -> Outcome<()> {
+pub async fn add_usage(connection: &Connection, client: Uuid, requests: i64, refused: i64) -> Outcome<()> {
     let text = "insert into api_usage (client_id, day, requests, refused) values (?, ?, ?, ?) on conflict (client_id, day) do update \
                 set requests = api_usage.requests + excluded.requests, refused = api_usage.refused + excluded.refused";
     let values = [client.into(), now().date_naive().into(), requests.into(), refused.into()];
@@ -227,6 +227,6 @@ pub struct UsageRow {
 }
 
 /// What a client used on the last 90 days on which it used anything, the newest first.
-pub async fn usage(connection: &impl ConnectionTrait, client: Uuid) -> Outcome<Vec<UsageRow>> {
+pub async fn usage(connection: &Connection, client: Uuid) -> Outcome<Vec<UsageRow>> {
     select(connection, "select day, requests, refused from api_usage where client_id = ? order by day desc limit 90", [client.into()]).await
 }

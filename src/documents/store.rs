@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::model::{DocumentKind, DocumentStatus};
 use crate::{
     fault::{Fault, Outcome},
-    platform::database::{select, sql, update_if_version},
+    platform::database::{Connection, select, sql, update_if_version},
 };
 
 pub mod entity {
@@ -41,21 +41,21 @@ pub mod entity {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub async fn of_sme(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<entity::Model>> {
+pub async fn of_sme(connection: &Connection, sme: Uuid) -> Outcome<Vec<entity::Model>> {
     let find = entity::Entity::find().filter(entity::Column::SmeId.eq(sme)).order_by_desc(entity::Column::Id).limit(500);
     Ok(find.all(connection).await?)
 }
 
-pub async fn by_id(connection: &impl ConnectionTrait, sme: Uuid, id: Uuid) -> Outcome<entity::Model> {
+pub async fn by_id(connection: &Connection, sme: Uuid, id: Uuid) -> Outcome<entity::Model> {
     let find = entity::Entity::find_by_id(id).filter(entity::Column::SmeId.eq(sme));
     find.one(connection).await?.ok_or_else(Fault::not_found)
 }
 
-pub async fn insert(connection: &impl ConnectionTrait, document: entity::Model) -> Outcome<entity::Model> {
+pub async fn insert(connection: &Connection, document: entity::Model) -> Outcome<entity::Model> {
     Ok(document.into_active_model().insert(connection).await?)
 }
 
-pub async fn update(connection: &impl ConnectionTrait, mut document: entity::Model) -> Outcome<entity::Model> {
+pub async fn update(connection: &Connection, mut document: entity::Model) -> Outcome<entity::Model> {
     let read = document.version;
     document.version += 1;
     let changed = document.clone().into_active_model().reset_all();
@@ -63,7 +63,7 @@ pub async fn update(connection: &impl ConnectionTrait, mut document: entity::Mod
     Ok(document)
 }
 
-pub async fn delete(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<()> {
+pub async fn delete(connection: &Connection, id: Uuid) -> Outcome<()> {
     entity::Entity::delete_by_id(id).exec(connection).await?;
     Ok(())
 }
@@ -80,7 +80,7 @@ pub struct Held {
 }
 
 /// The documents that applicants of an exhibition hold, of one application or of all, in one statement.
-pub async fn held_by_applicants(connection: &impl ConnectionTrait, exhibition: Uuid, application: Option<Uuid>) -> Outcome<Vec<Held>> {
+pub async fn held_by_applicants(connection: &Connection, exhibition: Uuid, application: Option<Uuid>) -> Outcome<Vec<Held>> {
     let one = if application.is_some() { "and a.id = ?" } else { "" };
     let text = format!(
         "select d.sme_id, d.product_id, d.kind, d.status, d.expires_on from applications a join legal_documents d on d.sme_id = a.sme_id \
@@ -97,7 +97,7 @@ struct Until {
 }
 
 /// Last days of the verified halal certificates that cover a product, of those that end.
-pub async fn halal(connection: &impl ConnectionTrait, sme: Uuid, product: Uuid) -> Outcome<Vec<Option<NaiveDate>>> {
+pub async fn halal(connection: &Connection, sme: Uuid, product: Uuid) -> Outcome<Vec<Option<NaiveDate>>> {
     let text = "select expires_on from legal_documents where sme_id = ? and kind = 'halal' and status = 'verified' \
                 and (product_id is null or product_id = ?)";
     let rows: Vec<Until> = select(connection, text, [sme.into(), product.into()]).await?;

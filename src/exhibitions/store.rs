@@ -13,7 +13,7 @@ use crate::{
     fault::{Fault, Outcome},
     platform::{
         clock::now,
-        database::{names, sql, update_if_version},
+        database::{Connection, names, sql, update_if_version},
     },
     values::{Localized, common_beginning},
 };
@@ -98,22 +98,22 @@ pub mod item {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub async fn by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<entity::Model> {
+pub async fn by_id(connection: &Connection, id: Uuid) -> Outcome<entity::Model> {
     entity::Entity::find_by_id(id).one(connection).await?.ok_or_else(Fault::not_found)
 }
 
 /// The exhibition, kept as it is until the transaction ends; others may do the same. SQLite has one writer anyway.
-pub async fn shared(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<entity::Model> {
+pub async fn shared(connection: &Connection, id: Uuid) -> Outcome<entity::Model> {
     entity::Entity::find_by_id(id).lock_shared().one(connection).await?.ok_or_else(Fault::not_found)
 }
 
 /// The exhibition, locked against everybody who changes it or adds to its line-up.
-pub async fn locked(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<entity::Model> {
+pub async fn locked(connection: &Connection, id: Uuid) -> Outcome<entity::Model> {
     entity::Entity::find_by_id(id).lock_exclusive().one(connection).await?.ok_or_else(Fault::not_found)
 }
 
 /// Exhibitions of agencies by id.
-pub async fn of_agencies(connection: &impl ConnectionTrait, agencies: &[Uuid], after: Option<Uuid>, limit: u64) -> Outcome<Vec<entity::Model>> {
+pub async fn of_agencies(connection: &Connection, agencies: &[Uuid], after: Option<Uuid>, limit: u64) -> Outcome<Vec<entity::Model>> {
     let mut find =
         entity::Entity::find().filter(entity::Column::AgencyId.is_in(agencies.iter().copied())).order_by_asc(entity::Column::Id).limit(limit);
     if let Some(after) = after {
@@ -122,23 +122,23 @@ pub async fn of_agencies(connection: &impl ConnectionTrait, agencies: &[Uuid], a
     Ok(find.all(connection).await?)
 }
 
-pub async fn insert(connection: &impl ConnectionTrait, exhibition: entity::Model) -> Outcome<entity::Model> {
+pub async fn insert(connection: &Connection, exhibition: entity::Model) -> Outcome<entity::Model> {
     Ok(exhibition.into_active_model().insert(connection).await?)
 }
 
 /// Puts the exhibition in unless another has its slug. True where it is in.
-pub async fn insert_if_free(connection: &impl ConnectionTrait, exhibition: &entity::Model) -> Outcome<bool> {
+pub async fn insert_if_free(connection: &Connection, exhibition: &entity::Model) -> Outcome<bool> {
     let insert = entity::Entity::insert(exhibition.clone().into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
     Ok(insert.exec_without_returning(connection).await? == 1)
 }
 
 /// Slugs like `base` that an exhibition has.
-pub async fn slugs_like(connection: &impl ConnectionTrait, base: &str) -> Outcome<HashSet<String>> {
+pub async fn slugs_like(connection: &Connection, base: &str) -> Outcome<HashSet<String>> {
     names(connection, "select slug from exhibitions where slug like ?", [format!("{}%", common_beginning(base)).into()]).await
 }
 
 /// Writes every column under the next version, unless somebody was faster.
-pub async fn update(connection: &impl ConnectionTrait, mut exhibition: entity::Model) -> Outcome<entity::Model> {
+pub async fn update(connection: &Connection, mut exhibition: entity::Model) -> Outcome<entity::Model> {
     let read = exhibition.version;
     exhibition.version += 1;
     exhibition.updated_at = now();
@@ -157,7 +157,7 @@ pub struct ExhibitorRow {
     pub note: Option<String>,
 }
 
-pub async fn exhibitors(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<ExhibitorRow>> {
+pub async fn exhibitors(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<ExhibitorRow>> {
     let text = "select a.id as application_id, a.sme_id, s.brand_name, a.status, a.note from applications a \
                 join smes s on s.id = a.sme_id where a.exhibition_id = ? order by a.id limit 1000";
     let rows = connection.query_all_raw(sql(connection, text, [exhibition.into()])).await?;
@@ -165,7 +165,7 @@ pub async fn exhibitors(connection: &impl ConnectionTrait, exhibition: Uuid) -> 
 }
 
 /// Adds an SME as a confirmed exhibitor.
-pub async fn add_exhibitor(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Uuid, note: Option<String>) -> Outcome<Uuid> {
+pub async fn add_exhibitor(connection: &Connection, exhibition: Uuid, sme: Uuid, note: Option<String>) -> Outcome<Uuid> {
     let id = Uuid::now_v7();
     let text = "insert into applications (id, exhibition_id, sme_id, status, note, check_in_code, created_at) values (?, ?, ?, 'confirmed', ?, ?, ?)";
     let values = [id.into(), exhibition.into(), sme.into(), note.into(), new_check_in_code().into(), now().into()];
@@ -174,22 +174,22 @@ pub async fn add_exhibitor(connection: &impl ConnectionTrait, exhibition: Uuid, 
 }
 
 /// The participation of an SME, confirmed or not.
-pub async fn application(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Uuid) -> Outcome<Option<Uuid>> {
+pub async fn application(connection: &Connection, exhibition: Uuid, sme: Uuid) -> Outcome<Option<Uuid>> {
     let text = "select id from applications where exhibition_id = ? and sme_id = ?";
     let row = connection.query_one_raw(sql(connection, text, [exhibition.into(), sme.into()])).await?;
     Ok(row.map(|row| row.try_get("", "id")).transpose()?)
 }
 
-pub async fn item(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<item::Model> {
+pub async fn item(connection: &Connection, exhibition: Uuid, id: Uuid) -> Outcome<item::Model> {
     let find = item::Entity::find_by_id(id).filter(item::Column::ExhibitionId.eq(exhibition));
     find.one(connection).await?.ok_or_else(Fault::not_found)
 }
 
-pub async fn insert_item(connection: &impl ConnectionTrait, item: item::Model) -> Outcome<item::Model> {
+pub async fn insert_item(connection: &Connection, item: item::Model) -> Outcome<item::Model> {
     Ok(item.into_active_model().insert(connection).await?)
 }
 
-pub async fn update_item(connection: &impl ConnectionTrait, mut item: item::Model) -> Outcome<item::Model> {
+pub async fn update_item(connection: &Connection, mut item: item::Model) -> Outcome<item::Model> {
     let read = item.version;
     item.version += 1;
     let changed = item.clone().into_active_model().reset_all();
@@ -197,13 +197,13 @@ pub async fn update_item(connection: &impl ConnectionTrait, mut item: item::Mode
     Ok(item)
 }
 
-pub async fn delete_item(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<()> {
+pub async fn delete_item(connection: &Connection, id: Uuid) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from lineup_items where id = ?", [id.into()])).await?;
     Ok(())
 }
 
 /// Keeps what the line-up shows as it is now, for good; to be done before the line-up is marked as frozen.
-pub async fn freeze(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<()> {
+pub async fn freeze(connection: &Connection, exhibition: Uuid) -> Outcome<()> {
     let text = "update lineup_items set frozen_title = (select p.title from products p where p.id = lineup_items.product_id), \
                 frozen_brand_name = (select s.brand_name from smes s where s.id = lineup_items.sme_id), \
                 frozen_price_minor = (select v.price_minor from product_variants v where v.id = lineup_items.variant_id) where exhibition_id = ?";
@@ -212,7 +212,7 @@ pub async fn freeze(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outc
 }
 
 /// Makes the line-up follow the live products again, because the exhibition is another time. Its mark is taken off before.
-pub async fn thaw(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<()> {
+pub async fn thaw(connection: &Connection, exhibition: Uuid) -> Outcome<()> {
     let text = "update lineup_items set frozen_title = null, frozen_brand_name = null, frozen_price_minor = null where exhibition_id = ?";
     connection.execute_raw(sql(connection, text, [exhibition.into()])).await?;
     Ok(())
@@ -237,7 +237,7 @@ pub struct LineupRow {
 }
 
 /// The line-up, of one SME or of all, in one statement.
-pub async fn lineup(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Option<Uuid>) -> Outcome<Vec<LineupRow>> {
+pub async fn lineup(connection: &Connection, exhibition: Uuid, sme: Option<Uuid>) -> Outcome<Vec<LineupRow>> {
     let own = if sme.is_some() { "and l.sme_id = ?" } else { "" };
     let text = format!(
         "select l.id, l.sme_id, coalesce(l.frozen_brand_name, s.brand_name) as brand_name, l.product_id, coalesce(l.frozen_title, p.title) as title, \
@@ -252,19 +252,19 @@ pub async fn lineup(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Op
 }
 
 /// What the public may read: exhibitions that are announced, those with dates first, the latest first.
-pub async fn public(connection: &impl ConnectionTrait) -> Outcome<Vec<entity::Model>> {
+pub async fn public(connection: &Connection) -> Outcome<Vec<entity::Model>> {
     let find = entity::Entity::find().filter(entity::Column::Status.ne("draft"));
     let find = find.order_by_desc(entity::Column::CreatedAt).order_by_desc(entity::Column::Id).limit(500);
     Ok(find.all(connection).await?)
 }
 
-pub async fn public_by_slug(connection: &impl ConnectionTrait, slug: &str) -> Outcome<entity::Model> {
+pub async fn public_by_slug(connection: &Connection, slug: &str) -> Outcome<entity::Model> {
     let find = entity::Entity::find().filter(entity::Column::Slug.eq(slug)).filter(entity::Column::Status.ne("draft"));
     find.one(connection).await?.ok_or_else(Fault::not_found)
 }
 
 /// The name of the agency.
-pub async fn organiser(connection: &impl ConnectionTrait, agency: Uuid) -> Outcome<String> {
+pub async fn organiser(connection: &Connection, agency: Uuid) -> Outcome<String> {
     let row = connection.query_one_raw(sql(connection, "select name from agencies where id = ?", [agency.into()])).await?;
     Ok(row.ok_or_else(Fault::not_found)?.try_get("", "name")?)
 }
@@ -290,7 +290,7 @@ pub struct PublicItem {
     pub is_sample: i64,
 }
 
-pub async fn public_lineup(connection: &impl ConnectionTrait, slug: &str, card: &str) -> Outcome<Vec<PublicItem>> {
+pub async fn public_lineup(connection: &Connection, slug: &str, card: &str) -> Outcome<Vec<PublicItem>> {
     let text = format!(
         "select l.id, l.frozen_title, l.frozen_brand_name, coalesce(a.lead_id, a.id) as lead_id, p.{card} as card, coalesce(l.frozen_price_minor, v.price_minor) as price_minor, \
          l.exhibition_price_minor, l.units_planned, l.is_sample from exhibitions e join lineup_items l on l.exhibition_id = e.id \

@@ -10,9 +10,8 @@ use poem::{
     middleware::ReqId,
 };
 use poem_openapi::types::ToJSON;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
@@ -27,7 +26,7 @@ use crate::{
     identity::{Actor, policy::Permit, service::FRESH},
     platform::{
         clock::now,
-        database::sql,
+        database::{Transaction, sql},
         jobs::{self, JobKind},
     },
 };
@@ -112,7 +111,7 @@ impl Write {
             let message = say("Idempotency-Key: panjang 1–255 karakter.", "Idempotency-Key: 1 to 255 characters.");
             return Err(Fault::new(&INVALID_PARAMETER).detail(message).into());
         }
-        let fingerprint = fingerprint(&self.route, body);
+        let fingerprint = self.app.vault.fingerprint(&[self.route.as_bytes(), body]).map_err(Fault::internal)?;
         let principal = actor.principal().to_string();
         let roles = actor.roles();
         let locked_until = now() + LONGEST_REQUEST;
@@ -153,14 +152,6 @@ impl Write {
             None => Err(Fault::new(&IDEMPOTENCY_RUNNING).retry_after(1).into()),
         }
     }
-}
-
-fn fingerprint(route: &str, body: &[u8]) -> String {
-    let mut hash = Sha256::new();
-    hash.update(route.as_bytes());
-    hash.update([0]);
-    hash.update(body);
-    hex(&hash.finalize())
 }
 
 /// Lower-case hexadecimal.
@@ -239,7 +230,7 @@ async fn free(app: &App, principal: &str, key: &str, locked_until: DateTime<Utc>
 /// A change in progress. Dropped without an end, it never happened.
 pub struct Work {
     app: App,
-    transaction: DatabaseTransaction,
+    transaction: Transaction,
     pub request_id: String,
     ticket: Option<Ticket>,
     touches_catalogue: AtomicBool,
@@ -262,7 +253,7 @@ impl Work {
     }
 
     /// The transaction, for the capability's store.
-    pub fn db(&self) -> &DatabaseTransaction {
+    pub fn db(&self) -> &Transaction {
         &self.transaction
     }
 

@@ -5,7 +5,6 @@
 //! succeeds takes its rows away again; what fails leaves them for [`WINDOW`].
 
 use chrono::Duration;
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::store;
@@ -13,7 +12,7 @@ use crate::{
     app::App,
     fault::{Fault, Outcome, THROTTLED, say},
     http::work::hex,
-    platform::clock::now,
+    platform::{clock::now, database::Connection},
 };
 
 /// Failures within this time count.
@@ -41,7 +40,7 @@ pub struct Attempt {
 
 impl Attempt {
     /// Takes it back: it succeeded, or it was no guess.
-    pub async fn forgive(&self, connection: &impl ConnectionTrait) -> Outcome<()> {
+    pub async fn forgive(&self, connection: &Connection) -> Outcome<()> {
         store::remove_attempts(connection, &self.rows).await
     }
 }

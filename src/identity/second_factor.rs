@@ -5,7 +5,6 @@
 //! ```
 
 use rand::Rng;
-use sea_orm::ConnectionTrait;
 use totp_rs::{Builder, Secret, Totp};
 use uuid::Uuid;
 
@@ -13,7 +12,12 @@ use super::{model::Actor, service::token_hash, store};
 use crate::{
     fault::{BAD_CODE, Fault, Outcome, say},
     http::work::Work,
-    platform::clock::now,
+    platform::{
+        clock::now,
+        database::Connection,
+        vault::{Unreadable, Vault},
+    },
+    secrets,
 };
 
 /// How many recovery codes a person gets.
@@ -42,7 +46,8 @@ pub async fn begin(work: &Work, actor: &Actor) -> Outcome<Proposal> {
     let text = secret.to_base32();
     // The label of the app's entry may not hold a colon; addresses that have one are quoted and rare.
     let url = totp(secret, &actor.email.replace(':', "_"))?.to_url().map_err(Fault::internal)?;
-    if !store::propose_totp(work.db(), actor.user_id, &text).await? {
+    let sealed = work.app().vault.seal(work.db(), &secrets::second_factor(actor.user_id), &text).await?;
+    if !store::propose_totp(work.db(), actor.user_id, sealed).await? {
         let detail = say("Faktor kedua sudah aktif; matikan dahulu.", "A second factor is set up already; disable it first.");
         return Err(Fault::conflict("already_confirmed", detail));
     }
@@ -52,10 +57,11 @@ pub async fn begin(work: &Work, actor: &Actor) -> Outcome<Proposal> {
 /// Confirms the proposed secret by its first code, and answers recovery codes, which are shown this once.
 pub async fn confirm(work: &Work, actor: &Actor, code: &str) -> Outcome<Vec<String>> {
     let row = store::totp(work.db(), actor.user_id).await?.filter(|row| row.confirmed_at.is_none());
-    let row = row.ok_or_else(|| {
-        Fault::conflict("nothing_to_confirm", say("Mulai dengan POST /v1/me/second-factor.", "Begin with POST /v1/me/second-factor."))
-    })?;
-    if !spend(work.db(), actor.user_id, &row.secret, code).await? {
+    let row = row.ok_or_else(nothing_to_confirm)?;
+    let secret = work.app().vault.open_secret(&secrets::second_factor(actor.user_id), &row.secret);
+    // One that can't be read is proposed anew.
+    let secret = secret.map_err(|Unreadable| nothing_to_confirm())?;
+    if !spend(work.db(), actor.user_id, &secret, code).await? {
         return Err(Fault::invalid_field(
             "/code",
             "bad_code",
@@ -71,18 +77,38 @@ pub async fn confirm(work: &Work, actor: &Actor, code: &str) -> Outcome<Vec<Stri
     Ok(codes)
 }
 
+fn nothing_to_confirm() -> Fault {
+    Fault::conflict("nothing_to_confirm", say("Mulai dengan POST /v1/me/second-factor.", "Begin with POST /v1/me/second-factor."))
+}
+
 /// Whether a person has a second factor that counts.
-pub async fn is_set_up(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<bool> {
+pub async fn is_set_up(connection: &Connection, user: Uuid) -> Outcome<bool> {
     Ok(store::totp(connection, user).await?.is_some_and(|row| row.confirmed_at.is_some()))
 }
 
 /// Whether `code`, bare as [`crate::values::input::Passcode`] leaves it, is what the second factor of `user` asks for. The outer
 /// result is trouble of ours, the inner one the verdict, so that a spent code stays spent whatever comes after.
-pub async fn prove(connection: &impl ConnectionTrait, user: Uuid, code: &str) -> Outcome<Outcome<()>> {
+///
+/// Where the key of the app's secret is lost, recovery codes still count.
+pub async fn prove(vault: &Vault, connection: &Connection, user: Uuid, code: &str) -> Outcome<Outcome<()>> {
     let Some(row) = store::totp(connection, user).await?.filter(|row| row.confirmed_at.is_some()) else { return Ok(Ok(())) };
-    let proven =
-        spend(connection, user, &row.secret, code).await? || store::spend_recovery_code(connection, user, &token_hash(&as_written(code))).await?;
-    Ok(if proven { Ok(()) } else { Err(Fault::new(&BAD_CODE)) })
+    let secret = vault.open_secret(&secrets::second_factor(user), &row.secret);
+    let by_app = match &secret {
+        Ok(secret) => spend(connection, user, secret, code).await?,
+        Err(Unreadable) => false,
+    };
+    if by_app || store::spend_recovery_code(connection, user, &token_hash(&as_written(code))).await? {
+        return Ok(Ok(()));
+    }
+    Ok(Err(match secret {
+        Ok(_) => Fault::new(&BAD_CODE),
+        Err(Unreadable) => Fault::new(&BAD_CODE).detail(say(
+            "Kode aplikasi tidak dapat diperiksa lagi setelah pemulihan data. Pakai kode cadangan, lalu atur faktor kedua lagi; tanpa kode \
+             cadangan, hubungi pengelola.",
+            "Codes of the app can't be checked any more since data was restored. Use a recovery code, then set the second factor up again; \
+             without one, ask the operator.",
+        )),
+    }))
 }
 
 /// A recovery code as it was written down: two halves.
@@ -91,7 +117,7 @@ fn as_written(code: &str) -> String {
 }
 
 /// Checks a code of the app against the time step it is from, one step of clock difference allowed, and spends it.
-async fn spend(connection: &impl ConnectionTrait, user: Uuid, secret: &str, code: &str) -> Outcome<bool> {
+async fn spend(connection: &Connection, user: Uuid, secret: &str, code: &str) -> Outcome<bool> {
     let time = u64::try_from(now().timestamp()).map_err(Fault::internal)?;
     match read(secret)?.check(code, time) {
         Some(step) => store::spend_step(connection, user, i64::try_from(step).map_err(Fault::internal)?).await,

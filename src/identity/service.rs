@@ -183,7 +183,7 @@ pub async fn prove_factor(app: &App, user: Uuid, code: Option<&str>) -> Outcome<
     let Some(code) = code else { return Err(Fault::new(&CODE_REQUIRED)) };
     let attempt = attempts::begin(app, &[Limit::new("code", &user.to_string(), MOST_CODES)]).await?;
     let work = Work::begin(app, "second-factor").await?;
-    let verdict = second_factor::prove(work.db(), user, code).await?;
+    let verdict = second_factor::prove(&app.vault, work.db(), user, code).await?;
     // A spent code stays spent whatever comes after.
     work.commit().await?;
     verdict.map(|()| Some(attempt))
@@ -218,18 +218,16 @@ pub async fn confirm_presence(app: &App, actor: &Actor, proof: Proof, device: &D
                 note(app, actor.user_id, "confirmation_failed").await?;
                 return Err(wrong("/password", say("Kata sandi salah.", "The password is wrong.")));
             }
-            (Some(attempt), false)
+            (attempt, false)
         }
         Proof::Code(code) => {
             let attempt = prove_factor(app, actor.user_id, Some(&code)).await?;
             let attempt = attempt.ok_or_else(|| wrong("/code", say("Faktor kedua belum diatur.", "No second factor is set up.")))?;
-            (Some(attempt), true)
+            (attempt, true)
         }
     };
     let work = Work::begin(app, "confirm").await?;
-    if let Some(attempt) = attempt {
-        attempt.forgive(work.db()).await?;
-    }
+    attempt.forgive(work.db()).await?;
     store::prove_session(work.db(), actor.session_id, by_factor).await?;
     work.audit(&policy::own_account(actor), "confirm_presence", "user", actor.user_id, json!({ "by_factor": by_factor }), None).await?;
     work.commit().await

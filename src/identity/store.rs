@@ -10,7 +10,11 @@ use super::{
 };
 use crate::{
     fault::Outcome,
-    platform::{clock::now, database::sql},
+    platform::{
+        clock::now,
+        database::{Connection, sql},
+        vault::Sealed,
+    },
 };
 
 pub mod user {
@@ -37,15 +41,15 @@ pub mod user {
 }
 
 /// Adds a user; the e-mail must be new.
-pub async fn insert_user(connection: &impl ConnectionTrait, user: user::Model) -> Outcome<Uuid> {
+pub async fn insert_user(connection: &Connection, user: user::Model) -> Outcome<Uuid> {
     Ok(user.into_active_model().insert(connection).await?.id)
 }
 
-pub async fn user_by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<user::Model>> {
+pub async fn user_by_id(connection: &Connection, id: Uuid) -> Outcome<Option<user::Model>> {
     Ok(user::Entity::find_by_id(id).one(connection).await?)
 }
 
-pub async fn user_by_email(connection: &impl ConnectionTrait, email: &str) -> Outcome<Option<user::Model>> {
+pub async fn user_by_email(connection: &Connection, email: &str) -> Outcome<Option<user::Model>> {
     Ok(user::Entity::find().filter(user::Column::Email.eq(email)).one(connection).await?)
 }
 
@@ -65,7 +69,7 @@ pub struct SessionOwner {
 }
 
 /// The live session with this token hash, and whose it is.
-pub async fn session_owner(connection: &impl ConnectionTrait, token_hash: &str) -> Outcome<Option<SessionOwner>> {
+pub async fn session_owner(connection: &Connection, token_hash: &str) -> Outcome<Option<SessionOwner>> {
     let text = "select s.id as session_id, s.last_seen_at, s.proved_second_factor, s.proved_at, u.id as user_id, u.email, u.display_name, u.locale, u.is_operator, \
                 (select count(*) from user_totp t where t.user_id = u.id and t.confirmed_at is not null) as has_second_factor \
                 from sessions s join users u on u.id = s.user_id \
@@ -82,7 +86,7 @@ struct Membership {
 }
 
 /// All memberships of a user, in one statement.
-pub async fn memberships(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<(Vec<(Uuid, SmeRole)>, Vec<(Uuid, AgencyRole)>)> {
+pub async fn memberships(connection: &Connection, user: Uuid) -> Outcome<(Vec<(Uuid, SmeRole)>, Vec<(Uuid, AgencyRole)>)> {
     let text = "select 'sme' as kind, sme_id as scope_id, role from sme_memberships where user_id = ? \
                 union all select 'agency', agency_id, role from agency_members where user_id = ?";
     let rows = connection.query_all_raw(sql(connection, text, [user.into(), user.into()])).await?;
@@ -102,7 +106,7 @@ fn role<R: ActiveEnum<Value = String>>(name: &String) -> Result<R, DbErr> {
     R::try_from_value(name)
 }
 
-pub async fn touch_session(connection: &impl ConnectionTrait, session: Uuid) -> Outcome<()> {
+pub async fn touch_session(connection: &Connection, session: Uuid) -> Outcome<()> {
     let text = "update sessions set last_seen_at = ? where id = ?";
     connection.execute_raw(sql(connection, text, [now().into(), session.into()])).await?;
     Ok(())
@@ -116,7 +120,7 @@ pub struct NewSession<'a> {
     pub proved_second_factor: bool,
 }
 
-pub async fn insert_session(connection: &impl ConnectionTrait, session: NewSession<'_>) -> Outcome<Uuid> {
+pub async fn insert_session(connection: &Connection, session: NewSession<'_>) -> Outcome<Uuid> {
     let id = Uuid::now_v7();
     let text = "insert into sessions \
                 (id, user_id, token_hash, user_agent, created_at, last_seen_at, expires_at, proved_second_factor, proved_at) \
@@ -137,15 +141,18 @@ pub async fn insert_session(connection: &impl ConnectionTrait, session: NewSessi
 }
 
 /// Notes that the person of a session is there: proved now, with the second factor where `by_factor`.
-pub async fn prove_session(connection: &impl ConnectionTrait, session: Uuid, by_factor: bool) -> Outcome<()> {
-    let text = "update sessions set proved_at = ?, proved_second_factor = max_of where id = ?";
-    let text = if by_factor { text.replace("max_of", "1") } else { text.replace("max_of", "proved_second_factor") };
-    connection.execute_raw(sql(connection, &text, [now().into(), session.into()])).await?;
+pub async fn prove_session(connection: &Connection, session: Uuid, by_factor: bool) -> Outcome<()> {
+    let text = if by_factor {
+        "update sessions set proved_at = ?, proved_second_factor = 1 where id = ?"
+    } else {
+        "update sessions set proved_at = ? where id = ?"
+    };
+    connection.execute_raw(sql(connection, text, [now().into(), session.into()])).await?;
     Ok(())
 }
 
 /// Ends every session of the user but this one.
-pub async fn end_other_sessions(connection: &impl ConnectionTrait, user: Uuid, but: Uuid) -> Outcome<()> {
+pub async fn end_other_sessions(connection: &Connection, user: Uuid, but: Uuid) -> Outcome<()> {
     let text = "update sessions set revoked_at = ? where user_id = ? and id <> ? and revoked_at is null";
     connection.execute_raw(sql(connection, text, [now().into(), user.into(), but.into()])).await?;
     Ok(())
@@ -161,7 +168,7 @@ pub struct SessionRow {
 }
 
 /// The live sessions of a user, newest first.
-pub async fn sessions(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<Vec<SessionRow>> {
+pub async fn sessions(connection: &Connection, user: Uuid) -> Outcome<Vec<SessionRow>> {
     let text = "select id, user_agent, created_at, last_seen_at, expires_at from sessions \
                 where user_id = ? and revoked_at is null and expires_at > ? order by id desc limit 100";
     let rows = connection.query_all_raw(sql(connection, text, [user.into(), now().into()])).await?;
@@ -169,40 +176,40 @@ pub async fn sessions(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<
 }
 
 /// True where there was such a live session of the user.
-pub async fn revoke_session(connection: &impl ConnectionTrait, user: Uuid, session: Uuid) -> Outcome<bool> {
+pub async fn revoke_session(connection: &Connection, user: Uuid, session: Uuid) -> Outcome<bool> {
     let text = "update sessions set revoked_at = ? where id = ? and user_id = ? and revoked_at is null";
     let result = connection.execute_raw(sql(connection, text, [now().into(), session.into(), user.into()])).await?;
     Ok(result.rows_affected() == 1)
 }
 
 /// Attempts of `subject` since `since` that were not forgiven.
-pub async fn attempts_since(connection: &impl ConnectionTrait, subject: &str, since: DateTime<Utc>) -> Outcome<i64> {
+pub async fn attempts_since(connection: &Connection, subject: &str, since: DateTime<Utc>) -> Outcome<i64> {
     let text = "select count(*) as n from sign_in_failures where subject = ? and at > ?";
     let row = connection.query_one_raw(sql(connection, text, [subject.into(), since.into()])).await?;
     Ok(row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0))
 }
 
-pub async fn insert_attempt(connection: &impl ConnectionTrait, subject: &str) -> Outcome<Uuid> {
+pub async fn insert_attempt(connection: &Connection, subject: &str) -> Outcome<Uuid> {
     let id = Uuid::now_v7();
     let text = "insert into sign_in_failures (id, subject, at) values (?, ?, ?)";
     connection.execute_raw(sql(connection, text, [id.into(), subject.into(), now().into()])).await?;
     Ok(id)
 }
 
-pub async fn remove_attempts(connection: &impl ConnectionTrait, rows: &[Uuid]) -> Outcome<()> {
+pub async fn remove_attempts(connection: &Connection, rows: &[Uuid]) -> Outcome<()> {
     for row in rows {
         connection.execute_raw(sql(connection, "delete from sign_in_failures where id = ?", [(*row).into()])).await?;
     }
     Ok(())
 }
 
-pub async fn set_password(connection: &impl ConnectionTrait, user: Uuid, hash: &str) -> Outcome<()> {
+pub async fn set_password(connection: &Connection, user: Uuid, hash: &str) -> Outcome<()> {
     connection.execute_raw(sql(connection, "update users set password_hash = ? where id = ?", [hash.into(), user.into()])).await?;
     Ok(())
 }
 
 /// Ends every session of the user.
-pub async fn end_sessions(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<()> {
+pub async fn end_sessions(connection: &Connection, user: Uuid) -> Outcome<()> {
     let text = "update sessions set revoked_at = ? where user_id = ? and revoked_at is null";
     connection.execute_raw(sql(connection, text, [now().into(), user.into()])).await?;
     Ok(())
@@ -274,7 +281,7 @@ pub struct NewInvitation<'a> {
 }
 
 /// Adds an open invitation; one that ran out makes room for it.
-pub async fn insert_invitation(connection: &impl ConnectionTrait, new: NewInvitation<'_>) -> Outcome<Uuid> {
+pub async fn insert_invitation(connection: &Connection, new: NewInvitation<'_>) -> Outcome<Uuid> {
     let expire = "update invitations set revoked_at = ? where email = ? and accepted_at is null and revoked_at is null and expires_at < ?";
     connection.execute_raw(sql(connection, expire, [now().into(), new.email.into(), now().into()])).await?;
     let (id, (sme, agency)) = (Uuid::now_v7(), new.target.columns());
@@ -298,33 +305,33 @@ const INVITATION: &str =
     "select id, sme_id, agency_id, email, role, expires_at from invitations where accepted_at is null and revoked_at is null and";
 
 /// Open invitations of a target, newest first.
-pub async fn invitations(connection: &impl ConnectionTrait, target: Target) -> Outcome<Vec<InvitationRow>> {
+pub async fn invitations(connection: &Connection, target: Target) -> Outcome<Vec<InvitationRow>> {
     let (column, id) = target.column();
     let text = format!("{INVITATION} {column} = ? and expires_at > ? order by id desc limit 200");
     let rows = connection.query_all_raw(sql(connection, &text, [id.into(), now().into()])).await?;
     Ok(rows.iter().map(|row| InvitationRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
-pub async fn invitation(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<InvitationRow>> {
+pub async fn invitation(connection: &Connection, id: Uuid) -> Outcome<Option<InvitationRow>> {
     let row = connection.query_one_raw(sql(connection, &format!("{INVITATION} id = ?"), [id.into()])).await?;
     Ok(row.map(|row| InvitationRow::from_query_result(&row, "")).transpose()?)
 }
 
-pub async fn invitation_by_token(connection: &impl ConnectionTrait, token_hash: &str) -> Outcome<Option<InvitationRow>> {
+pub async fn invitation_by_token(connection: &Connection, token_hash: &str) -> Outcome<Option<InvitationRow>> {
     let text = format!("{INVITATION} token_hash = ? and expires_at > ?");
     let row = connection.query_one_raw(sql(connection, &text, [token_hash.into(), now().into()])).await?;
     Ok(row.map(|row| InvitationRow::from_query_result(&row, "")).transpose()?)
 }
 
 /// Marks an open invitation as used; true for the one caller that did.
-pub async fn close_invitation(connection: &impl ConnectionTrait, id: Uuid, accepted: bool) -> Outcome<bool> {
+pub async fn close_invitation(connection: &Connection, id: Uuid, accepted: bool) -> Outcome<bool> {
     let column = if accepted { "accepted_at" } else { "revoked_at" };
     let text = format!("update invitations set {column} = ? where id = ? and accepted_at is null and revoked_at is null");
     Ok(connection.execute_raw(sql(connection, &text, [now().into(), id.into()])).await?.rows_affected() == 1)
 }
 
 /// Closes open invitations that a user made, to one target or to all; answers how many.
-pub async fn close_invitations_of(connection: &impl ConnectionTrait, user: Uuid, target: Option<Target>) -> Outcome<u64> {
+pub async fn close_invitations_of(connection: &Connection, user: Uuid, target: Option<Target>) -> Outcome<u64> {
     let open = "update invitations set revoked_at = ? where invited_by = ? and accepted_at is null and revoked_at is null";
     let (text, values) = of_target(open, vec![now().into(), user.into()], target);
     Ok(connection.execute_raw(sql(connection, &text, values)).await?.rows_affected())
@@ -338,20 +345,20 @@ pub fn of_target(text: &str, mut values: Vec<sea_orm::Value>, target: Option<Tar
 }
 
 /// Whether whoever made an invitation could make it now.
-pub async fn may_still_invite(connection: &impl ConnectionTrait, invitation: Uuid) -> Outcome<bool> {
+pub async fn may_still_invite(connection: &Connection, invitation: Uuid) -> Outcome<bool> {
     let text = "select 1 from invitations i join users u on u.id = i.invited_by where i.id = ? and u.status = 'active' and (u.is_operator = 1 \
                 or exists (select 1 from sme_memberships m where m.sme_id = i.sme_id and m.user_id = u.id and m.role = 'owner') \
                 or exists (select 1 from agency_members m where m.agency_id = i.agency_id and m.user_id = u.id and m.role = 'head'))";
     Ok(connection.query_one_raw(sql(connection, text, [invitation.into()])).await?.is_some())
 }
 
-pub async fn set_status(connection: &impl ConnectionTrait, user: Uuid, status: &str) -> Outcome<()> {
+pub async fn set_status(connection: &Connection, user: Uuid, status: &str) -> Outcome<()> {
     connection.execute_raw(sql(connection, "update users set status = ? where id = ?", [status.into(), user.into()])).await?;
     Ok(())
 }
 
 /// Makes a user a member of an SME or of an agency's staff.
-pub async fn add_member(connection: &impl ConnectionTrait, target: Target, user: Uuid, role: &str) -> Outcome<()> {
+pub async fn add_member(connection: &Connection, target: Target, user: Uuid, role: &str) -> Outcome<()> {
     let (table, (column, id)) = (target.members(), target.column());
     let text = format!("insert into {table} ({column}, user_id, role, created_at) values (?, ?, ?, ?)");
     connection.execute_raw(sql(connection, &text, [id.into(), user.into(), role.into(), now().into()])).await?;
@@ -366,7 +373,7 @@ pub struct MemberRow {
     pub role: String,
 }
 
-pub async fn members(connection: &impl ConnectionTrait, target: Target) -> Outcome<Vec<MemberRow>> {
+pub async fn members(connection: &Connection, target: Target) -> Outcome<Vec<MemberRow>> {
     let (table, (column, id)) = (target.members(), target.column());
     let text = format!(
         "select u.id as user_id, u.display_name, u.email, m.role from {table} m join users u on u.id = m.user_id \
@@ -377,7 +384,7 @@ pub async fn members(connection: &impl ConnectionTrait, target: Target) -> Outco
 }
 
 /// True where there was such a membership. The database keeps the last owner.
-pub async fn remove_member(connection: &impl ConnectionTrait, target: Target, user: Uuid) -> Outcome<bool> {
+pub async fn remove_member(connection: &Connection, target: Target, user: Uuid) -> Outcome<bool> {
     let (table, (column, id)) = (target.members(), target.column());
     let text = format!("delete from {table} where {column} = ? and user_id = ?");
     Ok(connection.execute_raw(sql(connection, &text, [id.into(), user.into()])).await?.rows_affected() > 0)
@@ -392,13 +399,13 @@ pub struct AgencyRow {
     pub time_zone: String,
 }
 
-pub async fn agencies(connection: &impl ConnectionTrait) -> Outcome<Vec<AgencyRow>> {
+pub async fn agencies(connection: &Connection) -> Outcome<Vec<AgencyRow>> {
     let text = "select id, name, kind, regency_code, time_zone from agencies order by id limit 1000";
     let rows = connection.query_all_raw(sql(connection, text, [])).await?;
     Ok(rows.iter().map(|row| AgencyRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
-pub async fn insert_agency(connection: &impl ConnectionTrait, agency: &AgencyRow) -> Outcome<()> {
+pub async fn insert_agency(connection: &Connection, agency: &AgencyRow) -> Outcome<()> {
     let text = "insert into agencies (id, name, kind, regency_code, time_zone, created_at) values (?, ?, ?, ?, ?, ?)";
     let values = [
         agency.id.into(),
@@ -415,19 +422,19 @@ pub async fn insert_agency(connection: &impl ConnectionTrait, agency: &AgencyRow
 /// The second factor of a user, confirmed or not yet.
 #[derive(FromQueryResult)]
 pub struct TotpRow {
-    /// Base32.
-    pub secret: String,
+    /// Base32, encrypted.
+    pub secret: Sealed,
     pub confirmed_at: Option<DateTime<Utc>>,
 }
 
-pub async fn totp(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<Option<TotpRow>> {
+pub async fn totp(connection: &Connection, user: Uuid) -> Outcome<Option<TotpRow>> {
     let text = "select secret, confirmed_at from user_totp where user_id = ?";
     let row = connection.query_one_raw(sql(connection, text, [user.into()])).await?;
     Ok(row.map(|row| TotpRow::from_query_result(&row, "")).transpose()?)
 }
 
 /// Keeps a secret that waits for its first code, in place of an earlier one that waits. False where one is confirmed.
-pub async fn propose_totp(connection: &impl ConnectionTrait, user: Uuid, secret: &str) -> Outcome<bool> {
+pub async fn propose_totp(connection: &Connection, user: Uuid, secret: Sealed) -> Outcome<bool> {
     let text = "insert into user_totp (user_id, secret, created_at) values (?, ?, ?) on conflict (user_id) do update \
                 set secret = excluded.secret, created_at = excluded.created_at where user_totp.confirmed_at is null";
     let result = connection.execute_raw(sql(connection, text, [user.into(), secret.into(), now().into()])).await?;
@@ -435,19 +442,19 @@ pub async fn propose_totp(connection: &impl ConnectionTrait, user: Uuid, secret:
 }
 
 /// Spends the code of a time step; true for the one caller that did, since a code counts once (RFC 6238, 5.2).
-pub async fn spend_step(connection: &impl ConnectionTrait, user: Uuid, step: i64) -> Outcome<bool> {
+pub async fn spend_step(connection: &Connection, user: Uuid, step: i64) -> Outcome<bool> {
     let text = "update user_totp set last_step = ? where user_id = ? and last_step < ?";
     Ok(connection.execute_raw(sql(connection, text, [step.into(), user.into(), step.into()])).await?.rows_affected() == 1)
 }
 
 /// Spends a recovery code; true where there was such a one.
-pub async fn spend_recovery_code(connection: &impl ConnectionTrait, user: Uuid, hash: &str) -> Outcome<bool> {
+pub async fn spend_recovery_code(connection: &Connection, user: Uuid, hash: &str) -> Outcome<bool> {
     let text = "delete from recovery_codes where user_id = ? and code_hash = ?";
     Ok(connection.execute_raw(sql(connection, text, [user.into(), hash.into()])).await?.rows_affected() == 1)
 }
 
 /// Confirms the waiting secret, with the codes for the day the phone is lost.
-pub async fn confirm_totp(connection: &impl ConnectionTrait, user: Uuid, recovery_hashes: &[String]) -> Outcome<()> {
+pub async fn confirm_totp(connection: &Connection, user: Uuid, recovery_hashes: &[String]) -> Outcome<()> {
     let text = "update user_totp set confirmed_at = ? where user_id = ?";
     connection.execute_raw(sql(connection, text, [now().into(), user.into()])).await?;
     for hash in recovery_hashes {
@@ -458,7 +465,7 @@ pub async fn confirm_totp(connection: &impl ConnectionTrait, user: Uuid, recover
 }
 
 /// Removes the second factor, if there is one.
-pub async fn remove_totp(connection: &impl ConnectionTrait, user: Uuid) -> Outcome<()> {
+pub async fn remove_totp(connection: &Connection, user: Uuid) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from recovery_codes where user_id = ?", [user.into()])).await?;
     connection.execute_raw(sql(connection, "delete from user_totp where user_id = ?", [user.into()])).await?;
     // No session has proved a factor that there no longer is.

@@ -3,7 +3,6 @@
 use std::{path::Path, time::Duration};
 
 use etalase_pictures::decode::Refusal;
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tokio::{io::AsyncReadExt, time::timeout};
 use uuid::Uuid;
@@ -21,6 +20,7 @@ use crate::{
     identity::policy::{EditProduct, Permit},
     platform::{
         clock::now,
+        database::Connection,
         jobs::{self, JobKind},
     },
     quotas,
@@ -150,17 +150,17 @@ pub async fn record(work: &Work, permit: &Permit<EditProduct>, received: &Receiv
 }
 
 /// What the bucket has to hold of `most` assets after `after`, with each object's asset.
-pub async fn stored_objects(connection: &impl ConnectionTrait, after: Uuid, most: u64) -> Outcome<Vec<(Uuid, StoredObject)>> {
+pub async fn stored_objects(connection: &Connection, after: Uuid, most: u64) -> Outcome<Vec<(Uuid, StoredObject)>> {
     store::stored_objects(connection, after, most).await
 }
 
 /// The photos of a product, in order.
-pub async fn attached(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<AttachedPhoto>> {
+pub async fn attached(connection: &Connection, product: Uuid) -> Outcome<Vec<AttachedPhoto>> {
     store::attached(connection, product).await
 }
 
 /// Photos of other SMEs that look like those of a product, the nearest first.
-pub async fn similar_to_product(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<SimilarPhoto>> {
+pub async fn similar_to_product(connection: &Connection, product: Uuid) -> Outcome<Vec<SimilarPhoto>> {
     store::similar_to_product(connection, product).await
 }
 

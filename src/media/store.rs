@@ -8,7 +8,7 @@ use crate::{
     fault::{Fault, Outcome},
     platform::{
         clock::now,
-        database::{select, sql},
+        database::{Connection, select, sql},
     },
     values::Localized,
 };
@@ -71,49 +71,49 @@ pub mod upload {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub async fn upload(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<upload::Model> {
+pub async fn upload(connection: &Connection, id: Uuid) -> Outcome<upload::Model> {
     find_upload(connection, id).await?.ok_or_else(Fault::not_found)
 }
 
-pub async fn find_upload(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<upload::Model>> {
+pub async fn find_upload(connection: &Connection, id: Uuid) -> Outcome<Option<upload::Model>> {
     Ok(upload::Entity::find_by_id(id).one(connection).await?)
 }
 
-pub async fn insert_upload(connection: &impl ConnectionTrait, upload: upload::Model) -> Outcome<()> {
+pub async fn insert_upload(connection: &Connection, upload: upload::Model) -> Outcome<()> {
     upload.into_active_model().insert(connection).await?;
     Ok(())
 }
 
 /// Notes which photo an upload became.
-pub async fn complete_upload(connection: &impl ConnectionTrait, id: Uuid, media: Uuid) -> Outcome<()> {
+pub async fn complete_upload(connection: &Connection, id: Uuid, media: Uuid) -> Outcome<()> {
     let text = "update media_uploads set media_id = ? where id = ?";
     connection.execute_raw(sql(connection, text, [media.into(), id.into()])).await?;
     Ok(())
 }
 
-pub async fn forget_upload(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<()> {
+pub async fn forget_upload(connection: &Connection, id: Uuid) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from media_uploads where id = ?", [id.into()])).await?;
     Ok(())
 }
 
-pub async fn insert(connection: &impl ConnectionTrait, asset: asset::Model) -> Outcome<()> {
+pub async fn insert(connection: &Connection, asset: asset::Model) -> Outcome<()> {
     asset.into_active_model().insert(connection).await?;
     Ok(())
 }
 
-pub async fn by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<asset::Model>> {
+pub async fn by_id(connection: &Connection, id: Uuid) -> Outcome<Option<asset::Model>> {
     Ok(asset::Entity::find_by_id(id).one(connection).await?)
 }
 
 /// Writes every column but the key.
-pub async fn update(connection: &impl ConnectionTrait, mut asset: asset::Model) -> Outcome<()> {
+pub async fn update(connection: &Connection, mut asset: asset::Model) -> Outcome<()> {
     asset.updated_at = now();
     asset.into_active_model().reset_all().update(connection).await?;
     Ok(())
 }
 
 /// The SME's photo with this content, unless it failed or is being deleted.
-pub async fn by_content(connection: &impl ConnectionTrait, sme: Uuid, sha256: &str) -> Outcome<Option<Uuid>> {
+pub async fn by_content(connection: &Connection, sme: Uuid, sha256: &str) -> Outcome<Option<Uuid>> {
     let text = "select id from media_assets where owner_sme_id = ? and sha256 = ? and status <> 'deleting'";
     let row = connection.query_one_raw(sql(connection, text, [sme.into(), sha256.into()])).await?;
     Ok(row.map(|row| row.try_get("", "id")).transpose()?)
@@ -168,7 +168,7 @@ const PHOTO: &str = "a.id, a.status, a.failure_code, a.width, a.height, a.placeh
                      r.width as r_width, r.height as r_height, r.bytes as r_bytes, r.object_key";
 
 /// A photo with its renditions, in one statement.
-pub async fn photo(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Photo> {
+pub async fn photo(connection: &Connection, id: Uuid) -> Outcome<Photo> {
     let text = format!(
         "select {PHOTO} from media_assets a left join media_renditions r on r.asset_id = a.id \
          where a.id = ? and a.status <> 'deleting' order by r.format desc, r.width"
@@ -183,7 +183,7 @@ pub async fn photo(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Photo
 }
 
 /// The photos of a product in order, with renditions, in one statement.
-pub async fn attached(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<AttachedPhoto>> {
+pub async fn attached(connection: &Connection, product: Uuid) -> Outcome<Vec<AttachedPhoto>> {
     let text = format!(
         "select {PHOTO}, i.id as image_id, i.position, i.is_primary, i.focal_x, i.focal_y, i.alt \
          from product_images i join media_assets a on a.id = i.asset_id left join media_renditions r on r.asset_id = a.id \
@@ -221,7 +221,7 @@ pub struct Attachment {
     pub alt: Localized,
 }
 
-pub async fn attach(connection: &impl ConnectionTrait, new: Attachment) -> Outcome<()> {
+pub async fn attach(connection: &Connection, new: Attachment) -> Outcome<()> {
     let text = "insert into product_images (id, sme_id, product_id, asset_id, position, is_primary, alt) values (?, ?, ?, ?, ?, ?, ?)";
     let alt = serde_json::to_value(&new.alt).map_err(Fault::internal)?;
     let values = [
@@ -238,14 +238,14 @@ pub async fn attach(connection: &impl ConnectionTrait, new: Attachment) -> Outco
 }
 
 /// Leaves a product without a primary photo, so that another can take that place.
-pub async fn clear_primary(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<()> {
+pub async fn clear_primary(connection: &Connection, product: Uuid) -> Outcome<()> {
     let text = "update product_images set is_primary = 0 where product_id = ? and is_primary = 1";
     connection.execute_raw(sql(connection, text, [product.into()])).await?;
     Ok(())
 }
 
 /// Writes what can change of an attached photo.
-pub async fn update_attachment(connection: &impl ConnectionTrait, image: &AttachedPhoto) -> Outcome<()> {
+pub async fn update_attachment(connection: &Connection, image: &AttachedPhoto) -> Outcome<()> {
     let text = "update product_images set position = ?, is_primary = ?, focal_x = ?, focal_y = ?, alt = ? where id = ?";
     let alt = serde_json::to_value(&image.alt).map_err(Fault::internal)?;
     let values =
@@ -254,13 +254,13 @@ pub async fn update_attachment(connection: &impl ConnectionTrait, image: &Attach
     Ok(())
 }
 
-pub async fn detach(connection: &impl ConnectionTrait, image: Uuid) -> Outcome<()> {
+pub async fn detach(connection: &Connection, image: Uuid) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from product_images where id = ?", [image.into()])).await?;
     Ok(())
 }
 
 /// Published products that show a photo.
-pub async fn users_of(connection: &impl ConnectionTrait, asset: Uuid) -> Outcome<Vec<Uuid>> {
+pub async fn users_of(connection: &Connection, asset: Uuid) -> Outcome<Vec<Uuid>> {
     let text = "select i.product_id from product_images i join products p on p.id = i.product_id where i.asset_id = ? and p.status = 'published'";
     let rows = connection.query_all_raw(sql(connection, text, [asset.into()])).await?;
     Ok(rows.iter().map(|row| row.try_get("", "product_id")).collect::<Result<_, _>>()?)
@@ -276,7 +276,7 @@ pub struct NewRendition {
 }
 
 /// Records the renditions of an asset in place of earlier ones.
-pub async fn replace_renditions(connection: &impl ConnectionTrait, asset: Uuid, renditions: &[NewRendition]) -> Outcome<()> {
+pub async fn replace_renditions(connection: &Connection, asset: Uuid, renditions: &[NewRendition]) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from media_renditions where asset_id = ?", [asset.into()])).await?;
     for new in renditions {
         let text = "insert into media_renditions (asset_id, format, width, height, bytes, object_key) values (?, ?, ?, ?, ?, ?)";
@@ -299,7 +299,7 @@ const BAND: u32 = 16;
 const MOST_DISTANCE: u32 = 8;
 
 /// Records by what copies of an asset are recognised, in place of what was known.
-pub async fn replace_fingerprint(connection: &impl ConnectionTrait, asset: Uuid, fingerprint: Option<u64>) -> Outcome<()> {
+pub async fn replace_fingerprint(connection: &Connection, asset: Uuid, fingerprint: Option<u64>) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from media_fingerprints where asset_id = ?", [asset.into()])).await?;
     let Some(fingerprint) = fingerprint else { return Ok(()) };
     for band in 0..64 / BAND {
@@ -312,7 +312,7 @@ pub async fn replace_fingerprint(connection: &impl ConnectionTrait, asset: Uuid,
 }
 
 /// Photos of other SMEs that look like those of a product, the nearest first, in one statement.
-pub async fn similar_to_product(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<SimilarPhoto>> {
+pub async fn similar_to_product(connection: &Connection, product: Uuid) -> Outcome<Vec<SimilarPhoto>> {
     let text = "select distinct i.asset_id as media_id, a.sha256, f.fingerprint, b.id as other_media_id, b.sha256 as other_sha256, \
                 g.fingerprint as other_fingerprint, s.id as other_sme_id, s.brand_name as other_brand_name from product_images i \
                 join media_assets a on a.id = i.asset_id join media_fingerprints f on f.asset_id = i.asset_id \
@@ -339,7 +339,7 @@ pub async fn similar_to_product(connection: &impl ConnectionTrait, product: Uuid
 }
 
 /// Forgets an asset and its renditions.
-pub async fn forget(connection: &impl ConnectionTrait, asset: Uuid) -> Outcome<()> {
+pub async fn forget(connection: &Connection, asset: Uuid) -> Outcome<()> {
     replace_fingerprint(connection, asset, None).await?;
     connection.execute_raw(sql(connection, "delete from media_renditions where asset_id = ?", [asset.into()])).await?;
     connection.execute_raw(sql(connection, "delete from media_assets where id = ?", [asset.into()])).await?;
@@ -357,7 +357,7 @@ struct ObjectRow {
 }
 
 /// What the bucket has to hold of `most` assets after `after`, in order of their ids, with each object's asset.
-pub async fn stored_objects(connection: &impl ConnectionTrait, after: Uuid, most: u64) -> Outcome<Vec<(Uuid, StoredObject)>> {
+pub async fn stored_objects(connection: &Connection, after: Uuid, most: u64) -> Outcome<Vec<(Uuid, StoredObject)>> {
     let text = "with page as (select * from media_assets where id > ? order by id limit ?) \
                 select id as asset_id, original_key as object_key, null as format, mime, bytes, sha256 from page \
                 where original_kept = 1 and status <> 'deleting' \
@@ -384,7 +384,7 @@ fn digest_in_name(key: &str) -> String {
 }
 
 /// Every key that the database knows, with its asset.
-pub async fn known_keys(connection: &impl ConnectionTrait) -> Outcome<Vec<(String, Uuid)>> {
+pub async fn known_keys(connection: &Connection) -> Outcome<Vec<(String, Uuid)>> {
     let text = "select original_key as object_key, id as asset_id from media_assets where original_kept = 1 \
                 union all select object_key, asset_id from media_renditions";
     let rows = connection.query_all_raw(sql(connection, text, [])).await?;

@@ -24,6 +24,7 @@ use sea_orm::{
 
 use uuid::Uuid;
 
+pub use super::connection::{Connection, Transaction};
 use crate::{
     config::Config,
     fault::{Fault, Outcome, STALE},
@@ -38,8 +39,11 @@ const SEED_LOCK: i64 = MIGRATION_LOCK + 1;
 
 #[derive(Clone)]
 pub struct Database {
-    reader: DatabaseConnection,
-    /// SQLite has one writer, so writes queue here instead of failing as busy; PostgreSQL: the reader.
+    /// For reads outside a transaction.
+    pool: DatabaseConnection,
+    /// The same, as stores take it.
+    reader: Arc<Connection>,
+    /// SQLite has one writer, so writes queue here instead of failing as busy; PostgreSQL: the pool.
     writer: DatabaseConnection,
     statements: Arc<AtomicU64>,
     url: String,
@@ -91,30 +95,31 @@ impl Database {
             Some(url) => url.clone(),
             None => format!("sqlite:{}?mode=rwc", config.data_dir.join("etalase.db").display()),
         };
-        let reader = open(&url, config.database_connections, &statements).await?;
-        let writer = if url.starts_with("sqlite:") { open(&url, 1, &statements).await? } else { reader.clone() };
-        Ok(Self { reader, writer, statements, url })
+        let pool = open(&url, config.database_connections, &statements).await?;
+        let writer = if url.starts_with("sqlite:") { open(&url, 1, &statements).await? } else { pool.clone() };
+        Ok(Self { reader: Arc::new(Connection::pool(pool.clone())), pool, writer, statements, url })
     }
 
     /// Connects for a command that reads or writes everything, however long its statements take.
     pub async fn connect_patiently(config: &Config) -> anyhow::Result<Self> {
-        let mut database = Self::connect(config).await?;
-        if database.backend() == DbBackend::Postgres {
-            database.reader = open_postgres(&database.url, 4, &database.statements, Patience::Endless).await?;
-            database.writer = database.reader.clone();
+        let database = Self::connect(config).await?;
+        if database.backend() != DbBackend::Postgres {
+            return Ok(database);
         }
-        Ok(database)
+        let pool = open_postgres(&database.url, 4, &database.statements, Patience::Endless).await?;
+        Ok(Self { reader: Arc::new(Connection::pool(pool.clone())), writer: pool.clone(), pool, ..database })
     }
 
     /// A transaction that sees one moment for as long as it lasts, and changes nothing.
-    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn snapshot(&self) -> Result<Transaction, DbErr> {
         if self.backend() == DbBackend::Sqlite {
-            let work = self.reader.begin().await?;
+            let work = Transaction::new(self.pool.begin().await?);
             // SQLite takes its snapshot at the first read.
             work.query_one_raw(sql(&work, "select count(*) from sqlite_master", [])).await?;
             return Ok(work);
         }
-        self.reader.begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly)).await
+        let work = self.pool.begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly)).await?;
+        Ok(Transaction::new(work))
     }
 
     /// Brings the schema up to this binary's, under a lock, however long that takes.
@@ -171,28 +176,28 @@ impl Database {
     /// Connections for reading, open and idle; on PostgreSQL all of them.
     pub fn connections(&self) -> (u32, u32) {
         let (size, idle) = if self.backend() == DbBackend::Postgres {
-            let pool = self.reader.get_postgres_connection_pool();
+            let pool = self.pool.get_postgres_connection_pool();
             (pool.size(), pool.num_idle())
         } else {
-            let pool = self.reader.get_sqlite_connection_pool();
+            let pool = self.pool.get_sqlite_connection_pool();
             (pool.size(), pool.num_idle())
         };
         (size, u32::try_from(idle).unwrap_or(size))
     }
 
     /// For reads outside a transaction.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Connection {
         &self.reader
     }
 
     /// Begins a write. SQLite takes its write lock at once, so that no later statement can fail as busy.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn begin(&self) -> Result<Transaction, DbErr> {
         let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
-        self.writer.begin_with_options(options).await
+        Ok(Transaction::new(self.writer.begin_with_options(options).await?))
     }
 
     pub fn backend(&self) -> DbBackend {
-        self.reader.get_database_backend()
+        self.pool.get_database_backend()
     }
 
     /// Statements sent since the start, so that a test can count those of one request.
@@ -202,7 +207,7 @@ impl Database {
 
     pub async fn close(self) {
         let _ = self.writer.close().await;
-        let _ = self.reader.close().await;
+        let _ = self.pool.close().await;
     }
 }
 
@@ -270,7 +275,7 @@ async fn connect(mut options: ConnectOptions, statements: &Arc<AtomicU64>) -> an
 }
 
 /// A statement with `?` placeholders in the dialect of `connection`.
-pub fn sql(connection: &impl ConnectionTrait, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+pub fn sql(connection: &Connection, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     let backend = connection.get_database_backend();
     Statement::from_sql_and_values(backend, placeholders(backend, text), values)
 }
@@ -294,13 +299,13 @@ fn placeholders(backend: DbBackend, text: &str) -> String {
 }
 
 /// Rows of the shape `T`.
-pub async fn select<T: FromQueryResult>(connection: &impl ConnectionTrait, text: &str, values: impl IntoIterator<Item = Value>) -> Outcome<Vec<T>> {
+pub async fn select<T: FromQueryResult>(connection: &Connection, text: &str, values: impl IntoIterator<Item = Value>) -> Outcome<Vec<T>> {
     let rows = connection.query_all_raw(sql(connection, text, values)).await?;
     Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
 /// The texts of the first column.
-pub async fn names(connection: &impl ConnectionTrait, text: &str, values: impl IntoIterator<Item = Value>) -> Outcome<HashSet<String>> {
+pub async fn names(connection: &Connection, text: &str, values: impl IntoIterator<Item = Value>) -> Outcome<HashSet<String>> {
     let rows = connection.query_all_raw(sql(connection, text, values)).await?;
     Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
 }
@@ -314,12 +319,12 @@ pub fn marks(count: usize) -> String {
 const MOST_PLACEHOLDERS: usize = 20_000;
 
 /// Inserts rows `into` a table with its columns, such as `t (a, b)`, in as few statements as the engines take.
-pub async fn insert_many(connection: &impl ConnectionTrait, into: &str, rows: Vec<Vec<Value>>) -> Outcome<()> {
+pub async fn insert_many(connection: &Connection, into: &str, rows: Vec<Vec<Value>>) -> Outcome<()> {
     insert_many_or(connection, into, rows, "").await
 }
 
 /// The same, with what happens `on conflict`.
-pub async fn insert_many_or(connection: &impl ConnectionTrait, into: &str, rows: Vec<Vec<Value>>, on_conflict: &str) -> Outcome<()> {
+pub async fn insert_many_or(connection: &Connection, into: &str, rows: Vec<Vec<Value>>, on_conflict: &str) -> Outcome<()> {
     let columns = rows.first().map_or(1, Vec::len).max(1);
     for chunk in rows.chunks(MOST_PLACEHOLDERS / columns) {
         let row = format!("({})", marks(columns));
@@ -330,7 +335,7 @@ pub async fn insert_many_or(connection: &impl ConnectionTrait, into: &str, rows:
 }
 
 /// Writes `changed` to the row of `id` while it still has the version that was read; 412 otherwise.
-pub async fn update_if_version<A, C>(connection: &impl ConnectionTrait, changed: A, id: (C, Uuid), version: (C, i64)) -> Outcome<()>
+pub async fn update_if_version<A, C>(connection: &Connection, changed: A, id: (C, Uuid), version: (C, i64)) -> Outcome<()>
 where
     A: ActiveModelTrait,
     A::Entity: EntityTrait<Column = C>,
@@ -342,7 +347,7 @@ where
 }
 
 /// The time that leases go by: the database's own where several replicas share it, since their clocks may differ.
-pub async fn shared_now(connection: &impl ConnectionTrait) -> Result<DateTime<Utc>, DbErr> {
+pub async fn shared_now(connection: &Connection) -> Result<DateTime<Utc>, DbErr> {
     if connection.get_database_backend() == DbBackend::Sqlite {
         return Ok(now());
     }
@@ -351,7 +356,7 @@ pub async fn shared_now(connection: &impl ConnectionTrait) -> Result<DateTime<Ut
 }
 
 /// Whether this transaction is the only one of all replicas that holds this lock, until it ends. SQLite's writers queue.
-pub async fn only_here(work: &DatabaseTransaction, lock: i64) -> Result<bool, DbErr> {
+pub async fn only_here(work: &Transaction, lock: i64) -> Result<bool, DbErr> {
     if work.get_database_backend() == DbBackend::Sqlite {
         return Ok(true);
     }
@@ -361,7 +366,7 @@ pub async fn only_here(work: &DatabaseTransaction, lock: i64) -> Result<bool, Db
 
 /// Has everybody else who holds this row wait until this transaction ends; who only refers to it goes on. SQLite's writers
 /// queue anyway.
-pub async fn hold_row(work: &impl ConnectionTrait, table: &'static str, id: Uuid) -> Result<(), DbErr> {
+pub async fn hold_row(work: &Connection, table: &'static str, id: Uuid) -> Result<(), DbErr> {
     if work.get_database_backend() == DbBackend::Postgres {
         let text = format!("select 1 as held from {table} where id = ? for no key update");
         work.query_one_raw(sql(work, &text, [id.into()])).await?;

@@ -6,14 +6,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 use crate::{
     fault::Outcome,
     platform::{
         clock::now,
-        database::{Database, insert_many_or, marks, select, shared_now, skip_locked, sql},
+        database::{Connection, Database, Transaction, insert_many_or, marks, select, shared_now, skip_locked, sql},
     },
 };
 
@@ -107,7 +107,7 @@ impl Job {
 }
 
 /// Asks, on behalf of a request, for work on subjects that is due after `wait`; workers see it once the transaction commits.
-pub async fn enqueue(work: &DatabaseTransaction, kind: JobKind, subjects: &[Uuid], wait: chrono::Duration, request_id: &str) -> Outcome<()> {
+pub async fn enqueue(work: &Transaction, kind: JobKind, subjects: &[Uuid], wait: chrono::Duration, request_id: &str) -> Outcome<()> {
     let at = shared_now(work).await?;
     let row = |subject: &Uuid| vec![Uuid::now_v7().into(), kind.name().into(), (*subject).into(), (at + wait).into(), at.into(), request_id.into()];
     let again = "on conflict (kind, subject_id) do update set run_at = excluded.run_at, attempts = 0, dead = 0, request_id = excluded.request_id";
@@ -116,20 +116,20 @@ pub async fn enqueue(work: &DatabaseTransaction, kind: JobKind, subjects: &[Uuid
 }
 
 /// Takes back what was asked for.
-pub async fn withdraw(work: &DatabaseTransaction, kind: JobKind, subject: Uuid) -> Result<(), DbErr> {
+pub async fn withdraw(work: &Transaction, kind: JobKind, subject: Uuid) -> Result<(), DbErr> {
     let text = "delete from jobs where kind = ? and subject_id = ?";
     work.execute_raw(sql(work, text, [kind.name().into(), subject.into()])).await.map(|_| ())
 }
 
 /// What work of these kinds is asked for on.
-pub async fn subjects(connection: &impl ConnectionTrait, kinds: &[JobKind]) -> Result<BTreeSet<Uuid>, DbErr> {
+pub async fn subjects(connection: &Connection, kinds: &[JobKind]) -> Result<BTreeSet<Uuid>, DbErr> {
     let text = format!("select subject_id from jobs where kind in ({})", marks(kinds.len()));
     let rows = connection.query_all_raw(sql(connection, &text, kinds.iter().map(|kind| kind.name().into()))).await?;
     rows.iter().map(|row| row.try_get("", "subject_id")).collect()
 }
 
 /// How many pieces of such work wait or are being done.
-pub async fn depth(connection: &impl ConnectionTrait, kind: JobKind) -> Result<i64, DbErr> {
+pub async fn depth(connection: &Connection, kind: JobKind) -> Result<i64, DbErr> {
     let text = "select count(*) as depth from jobs where kind = ? and dead = 0";
     let row = connection.query_one_raw(sql(connection, text, [kind.name().into()])).await?;
     row.map_or(Ok(0), |row| row.try_get("", "depth"))
@@ -181,7 +181,7 @@ pub struct Queue {
     pub oldest_due: Option<DateTime<Utc>>,
 }
 
-pub async fn queues(connection: &impl ConnectionTrait) -> Outcome<Vec<Queue>> {
+pub async fn queues(connection: &Connection) -> Outcome<Vec<Queue>> {
     let text = "select kind, count(case when dead = 0 and run_at <= ? then 1 end) as due, \
                 count(case when dead = 0 and run_at > ? then 1 end) as later, count(case when dead = 1 then 1 end) as dead, \
                 min(case when dead = 0 and run_at <= ? then run_at end) as oldest_due from jobs group by kind";
@@ -200,7 +200,7 @@ pub struct SetAside {
 }
 
 /// The oldest 100 jobs that were set aside.
-pub async fn set_aside(connection: &impl ConnectionTrait) -> Outcome<Vec<SetAside>> {
+pub async fn set_aside(connection: &Connection) -> Outcome<Vec<SetAside>> {
     let text = "select kind, subject_id, last_error, created_at from jobs where dead = 1 order by created_at limit 100";
     select(connection, text, []).await
 }
@@ -223,7 +223,7 @@ pub async fn done(database: &Database, job: &Job) -> Result<(), DbErr> {
 }
 
 /// What was asked for again while it was worked on is free to be taken.
-async fn return_lease(work: &DatabaseTransaction, job: &Job) -> Result<(), DbErr> {
+async fn return_lease(work: &Transaction, job: &Job) -> Result<(), DbErr> {
     work.execute_raw(sql(work, "update jobs set locked_until = null where id = ? and attempts = 0", [job.id.into()])).await.map(|_| ())
 }
 

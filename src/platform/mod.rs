@@ -2,9 +2,11 @@
 
 pub mod bucket;
 pub mod clock;
+mod connection;
 pub mod database;
 pub mod jobs;
 pub mod metrics;
 pub mod tidy;
+pub mod vault;
 
 pub use etalase_embedded_bucket::files;

@@ -12,7 +12,7 @@ use crate::{
     identity::policy::Scope,
     platform::{
         clock::now,
-        database::{names, sql, update_if_version},
+        database::{Connection, names, sql, update_if_version},
     },
     values::common_beginning,
 };
@@ -61,12 +61,12 @@ pub mod entity {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub async fn by_id(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<entity::Model> {
+pub async fn by_id(connection: &Connection, id: Uuid) -> Outcome<entity::Model> {
     entity::Entity::find_by_id(id).one(connection).await?.ok_or_else(Fault::not_found)
 }
 
 /// The SME and the agencies that may act on it.
-pub async fn scope(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Scope> {
+pub async fn scope(connection: &Connection, sme: Uuid) -> Outcome<Scope> {
     let text = "select agency_id from sme_agencies where sme_id = ?";
     let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;
     let agencies = rows.iter().map(|row| row.try_get("", "agency_id")).collect::<Result<_, _>>()?;
@@ -75,7 +75,7 @@ pub async fn scope(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Scop
 
 /// Up to `limit` SMEs after `after`: those in `own`, those of `agencies`, or all for an operator.
 pub async fn visible(
-    connection: &impl ConnectionTrait,
+    connection: &Connection,
     own: Vec<Uuid>,
     agencies: Vec<Uuid>,
     all: bool,
@@ -101,31 +101,31 @@ pub async fn visible(
     Ok(find.all(connection).await?)
 }
 
-pub async fn insert(connection: &impl ConnectionTrait, sme: entity::Model) -> Outcome<entity::Model> {
+pub async fn insert(connection: &Connection, sme: entity::Model) -> Outcome<entity::Model> {
     Ok(sme.into_active_model().insert(connection).await?)
 }
 
 /// Puts the SME in unless another has its handle. True where it is in.
-pub async fn insert_if_free(connection: &impl ConnectionTrait, sme: &entity::Model) -> Outcome<bool> {
+pub async fn insert_if_free(connection: &Connection, sme: &entity::Model) -> Outcome<bool> {
     let insert = entity::Entity::insert(sme.clone().into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
     Ok(insert.exec_without_returning(connection).await? == 1)
 }
 
 /// Handles like `base` that an SME has or had.
-pub async fn handles_like(connection: &impl ConnectionTrait, base: &str) -> Outcome<HashSet<String>> {
+pub async fn handles_like(connection: &Connection, base: &str) -> Outcome<HashSet<String>> {
     let text = "select handle from smes where handle like ? union select handle from sme_handle_history where handle like ?";
     let like = format!("{}%", common_beginning(base));
     names(connection, text, [like.clone().into(), like.into()]).await
 }
 
 /// The SME that had a handle before.
-pub async fn remembered(connection: &impl ConnectionTrait, handle: &str) -> Outcome<Option<Uuid>> {
+pub async fn remembered(connection: &Connection, handle: &str) -> Outcome<Option<Uuid>> {
     let row = connection.query_one_raw(sql(connection, "select sme_id from sme_handle_history where handle = ?", [handle.into()])).await?;
     Ok(row.map(|row| row.try_get("", "sme_id")).transpose()?)
 }
 
 /// Writes every column of `sme` under the next version, unless somebody was faster.
-pub async fn update(connection: &impl ConnectionTrait, mut sme: entity::Model) -> Outcome<entity::Model> {
+pub async fn update(connection: &Connection, mut sme: entity::Model) -> Outcome<entity::Model> {
     let read = sme.version;
     sme.version += 1;
     sme.updated_at = now();
@@ -134,26 +134,26 @@ pub async fn update(connection: &impl ConnectionTrait, mut sme: entity::Model) -
     Ok(sme)
 }
 
-pub async fn add_membership(connection: &impl ConnectionTrait, sme: Uuid, user: Uuid, role: &str) -> Outcome<()> {
+pub async fn add_membership(connection: &Connection, sme: Uuid, user: Uuid, role: &str) -> Outcome<()> {
     let text = "insert into sme_memberships (sme_id, user_id, role, created_at) values (?, ?, ?, ?)";
     connection.execute_raw(sql(connection, text, [sme.into(), user.into(), role.into(), now().into()])).await?;
     Ok(())
 }
 
-pub async fn add_agency(connection: &impl ConnectionTrait, sme: Uuid, agency: Uuid) -> Outcome<()> {
+pub async fn add_agency(connection: &Connection, sme: Uuid, agency: Uuid) -> Outcome<()> {
     let text = "insert into sme_agencies (sme_id, agency_id) values (?, ?)";
     connection.execute_raw(sql(connection, text, [sme.into(), agency.into()])).await?;
     Ok(())
 }
 
 /// Whether there is such an agency, and its zone.
-pub async fn agency_zone(connection: &impl ConnectionTrait, agency: Uuid) -> Outcome<Option<String>> {
+pub async fn agency_zone(connection: &Connection, agency: Uuid) -> Outcome<Option<String>> {
     let row = connection.query_one_raw(sql(connection, "select time_zone from agencies where id = ?", [agency.into()])).await?;
     Ok(row.map(|row| row.try_get("", "time_zone")).transpose()?)
 }
 
 /// Remembers `old`, so that old addresses redirect, and forgets `new` where it was an old one of the same SME.
-pub async fn remember_handle(connection: &impl ConnectionTrait, sme: Uuid, old: &str, new: &str) -> Outcome<()> {
+pub async fn remember_handle(connection: &Connection, sme: Uuid, old: &str, new: &str) -> Outcome<()> {
     let forget = "delete from sme_handle_history where sme_id = ? and handle in (?, ?)";
     connection.execute_raw(sql(connection, forget, [sme.into(), old.into(), new.into()])).await?;
     let text = "insert into sme_handle_history (handle, sme_id) values (?, ?) on conflict (handle) do update set sme_id = excluded.sme_id";

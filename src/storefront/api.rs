@@ -43,6 +43,7 @@ use crate::{
         Page, Tag, cursor,
         reply::{Calendar, JsonLd, NdJson, PageInfo, Rss, Svg, Xml, page_limit},
     },
+    platform::database::Connection,
     sme::model::Location,
     values::{Language, Money},
 };
@@ -483,7 +484,7 @@ impl StorefrontApi {
 }
 
 /// An exhibition whose plan is published with its line-up.
-async fn with_public_plan(reader: &impl sea_orm::ConnectionTrait, slug: &str) -> Outcome<ExhibitionRow> {
+async fn with_public_plan(reader: &Connection, slug: &str) -> Outcome<ExhibitionRow> {
     let exhibition = exhibitions::store::public_by_slug(reader, slug).await?;
     let published = plan::store::version(reader, exhibition.id).await?.published_at;
     if lineup_is_public(exhibition.status) && published.is_some() { Ok(exhibition) } else { Err(Fault::not_found()) }
@@ -494,7 +495,7 @@ fn page_address(app: &App, exhibition: &ExhibitionRow) -> String {
     format!("{}/v1/storefront/exhibitions/{}", app.config.public_url(), exhibition.slug)
 }
 
-async fn product_page(reader: &impl sea_orm::ConnectionTrait, found: store::ListedDetail, language: Language) -> Outcome<Rendered> {
+async fn product_page(reader: &Connection, found: store::ListedDetail, language: Language) -> Outcome<Rendered> {
     let shown = store::shown_at(reader, found.product_id).await?.into_iter();
     let exhibitions: Vec<ExhibitionRef> =
         shown.map(|row| ExhibitionRef { title: row.title.in_language(language).to_owned(), slug: row.slug }).collect();

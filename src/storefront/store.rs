@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     exhibitions::store::{LINEUP_IS_PUBLIC, TAKES_PART},
     fault::Outcome,
-    platform::database::{marks, select, sql},
+    platform::database::{Connection, marks, select, sql},
     values::Localized,
 };
 
@@ -50,12 +50,12 @@ pub enum Shape {
 }
 
 /// Listed products by id, as cards. `language` is `id` or `en`.
-pub async fn feed(connection: &impl ConnectionTrait, language: &str, after: Uuid, limit: i64) -> Outcome<Vec<FeedRow>> {
+pub async fn feed(connection: &Connection, language: &str, after: Uuid, limit: i64) -> Outcome<Vec<FeedRow>> {
     feed_of(connection, Shape::Card, language, after, limit).await
 }
 
 /// Listed products by id.
-pub async fn feed_of(connection: &impl ConnectionTrait, shape: Shape, language: &str, after: Uuid, limit: i64) -> Outcome<Vec<FeedRow>> {
+pub async fn feed_of(connection: &Connection, shape: Shape, language: &str, after: Uuid, limit: i64) -> Outcome<Vec<FeedRow>> {
     let column = match shape {
         Shape::Card => "card",
         Shape::Detail => "detail",
@@ -74,7 +74,7 @@ struct Start {
 }
 
 /// After which products the pages of `size` begin: the first page after none.
-pub async fn page_starts(connection: &impl ConnectionTrait, size: i64) -> Outcome<Vec<Uuid>> {
+pub async fn page_starts(connection: &Connection, size: i64) -> Outcome<Vec<Uuid>> {
     let text = "select product_id from (select product_id, row_number() over (order by product_id) as place from storefront_products where listed = 1) x \
                 where place % ? = 0 order by product_id limit 1000";
     let rows: Vec<Start> = select(connection, text, [size.into()]).await?;
@@ -82,7 +82,7 @@ pub async fn page_starts(connection: &impl ConnectionTrait, size: i64) -> Outcom
 }
 
 /// Lists a product, or refreshes what is listed.
-pub async fn list(connection: &impl ConnectionTrait, row: Row) -> Outcome<()> {
+pub async fn list(connection: &Connection, row: Row) -> Outcome<()> {
     let text = "insert into storefront_products (product_id, sme_id, sme_handle, handle, listed, category_path, regency_code, \
                 price_minor, published_at, title_sort, card_id, card_en, detail_id, detail_en, search_text) \
                 values (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (product_id) do update set \
@@ -111,7 +111,7 @@ pub async fn list(connection: &impl ConnectionTrait, row: Row) -> Outcome<()> {
 }
 
 /// Takes a product off the public side. True where it was on it.
-pub async fn unlist(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<bool> {
+pub async fn unlist(connection: &Connection, product: Uuid) -> Outcome<bool> {
     let text = "delete from storefront_products where product_id = ?";
     Ok(connection.execute_raw(sql(connection, text, [product.into()])).await?.rows_affected() == 1)
 }
@@ -123,16 +123,16 @@ struct Shown {
 }
 
 /// Cards of these products, as far as they are listed, in no order. `language` is `id` or `en`.
-pub async fn cards(connection: &impl ConnectionTrait, products: &[Uuid], language: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
+pub async fn cards(connection: &Connection, products: &[Uuid], language: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
     shown(connection, products, &format!("card_{language}")).await
 }
 
 /// The same with everything that a product by itself has.
-pub async fn details(connection: &impl ConnectionTrait, products: &[Uuid], language: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
+pub async fn details(connection: &Connection, products: &[Uuid], language: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
     shown(connection, products, &format!("detail_{language}")).await
 }
 
-async fn shown(connection: &impl ConnectionTrait, products: &[Uuid], column: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
+async fn shown(connection: &Connection, products: &[Uuid], column: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
     if products.is_empty() {
         return Ok(HashMap::new());
     }
@@ -142,7 +142,7 @@ async fn shown(connection: &impl ConnectionTrait, products: &[Uuid], column: &st
 }
 
 /// Some products that a version listed which kept less of them.
-pub async fn outdated(connection: &impl ConnectionTrait) -> Outcome<Vec<Uuid>> {
+pub async fn outdated(connection: &Connection) -> Outcome<Vec<Uuid>> {
     let text = "select product_id from storefront_products where listed = 1 and search_text not like '{%\"attributes\":%' limit 200";
     let rows: Vec<Start> = select(connection, text, []).await?;
     Ok(rows.into_iter().map(|row| row.product_id).collect())
@@ -157,7 +157,7 @@ pub struct Change {
 }
 
 /// Products that were listed, changed or left after a version and id, in that order.
-pub async fn changes(connection: &impl ConnectionTrait, after: (i64, Uuid), limit: u32, language: &str) -> Outcome<Vec<Change>> {
+pub async fn changes(connection: &Connection, after: (i64, Uuid), limit: u32, language: &str) -> Outcome<Vec<Change>> {
     let text = format!(
         "select c.product_id, c.version, p.card_{language} as card from storefront_changes c \
          left join storefront_products p on p.product_id = c.product_id and p.listed = 1 \
@@ -181,7 +181,7 @@ pub struct ListedDetail {
 }
 
 /// A listed product by id, or by the handles it has or had.
-pub async fn detail(connection: &impl ConnectionTrait, address: Address<'_>, language: &str) -> Outcome<Option<ListedDetail>> {
+pub async fn detail(connection: &Connection, address: Address<'_>, language: &str) -> Outcome<Option<ListedDetail>> {
     let select =
         format!("select p.product_id, p.detail_{language} as detail, p.sme_handle, p.handle from storefront_products p where p.listed = 1 and ");
     let statement = match address {
@@ -206,7 +206,7 @@ pub struct ShownAt {
 }
 
 /// The exhibitions whose public line-up holds a product.
-pub async fn shown_at(connection: &impl ConnectionTrait, product: Uuid) -> Outcome<Vec<ShownAt>> {
+pub async fn shown_at(connection: &Connection, product: Uuid) -> Outcome<Vec<ShownAt>> {
     let text = format!(
         "select e.slug, e.title from exhibitions e where e.status in {LINEUP_IS_PUBLIC} and e.id in \
          (select l.exhibition_id from lineup_items l join applications a on a.id = l.application_id and a.status in {TAKES_PART} \
@@ -240,14 +240,14 @@ const SME: &str = "select s.id, s.handle, s.brand_name, s.story, s.regency_code,
                    s.phone, s.whatsapp, s.email, s.website, s.latitude_e6, s.longitude_e6, s.socials from smes s where s.status = 'verified' and ";
 
 /// Verified SMEs by id, after `after`.
-pub async fn smes(connection: &impl ConnectionTrait, after: Uuid, limit: u32) -> Outcome<Vec<SmeRow>> {
+pub async fn smes(connection: &Connection, after: Uuid, limit: u32) -> Outcome<Vec<SmeRow>> {
     let text = format!("{SME} s.id > ? order by s.id limit {limit}");
     let rows = connection.query_all_raw(sql(connection, &text, [after.into()])).await?;
     Ok(rows.iter().map(|row| SmeRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
 /// A verified SME by the handle it has or had.
-pub async fn sme(connection: &impl ConnectionTrait, handle: &str) -> Outcome<Option<SmeRow>> {
+pub async fn sme(connection: &Connection, handle: &str) -> Outcome<Option<SmeRow>> {
     let text = format!("{SME} s.id = coalesce((select id from smes where handle = ?), (select sme_id from sme_handle_history where handle = ?))");
     let row = connection.query_one_raw(sql(connection, &text, [handle.into(), handle.into()])).await?;
     Ok(row.map(|row| SmeRow::from_query_result(&row, "")).transpose()?)
@@ -262,7 +262,7 @@ pub struct CategoryRow {
 }
 
 /// The category tree, parents first, with how many products are listed in and below each.
-pub async fn categories(connection: &impl ConnectionTrait) -> Outcome<Vec<CategoryRow>> {
+pub async fn categories(connection: &Connection) -> Outcome<Vec<CategoryRow>> {
     let text = "select c.slug, c.path, c.name, (select count(*) from storefront_products p where p.listed = 1 \
                 and (p.category_path = c.path or p.category_path like c.path || '/%')) as products \
                 from categories c order by length(c.path) - length(replace(c.path, '/', '')), c.position";
@@ -276,7 +276,7 @@ pub struct RegionRow {
     pub products: i64,
 }
 
-pub async fn regions(connection: &impl ConnectionTrait) -> Outcome<Vec<RegionRow>> {
+pub async fn regions(connection: &Connection) -> Outcome<Vec<RegionRow>> {
     let text = "select regency_code, count(*) as products from storefront_products where listed = 1 group by regency_code order by 1";
     let rows = connection.query_all_raw(sql(connection, text, [])).await?;
     Ok(rows.iter().map(|row| RegionRow::from_query_result(row, "")).collect::<Result<_, _>>()?)

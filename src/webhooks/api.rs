@@ -6,7 +6,6 @@ use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
 };
-use sea_orm::ConnectionTrait;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -28,6 +27,7 @@ use crate::{
         work::Work,
     },
     identity::policy::{self, ManageClients, Permit},
+    platform::database::Connection,
 };
 
 pub struct WebhooksApi;
@@ -42,7 +42,7 @@ pub struct WebhookEndpoint {
     pub url: String,
     pub events: Vec<EventKind>,
     pub enabled: bool,
-    /// `by_hand`, `gone` (it answered 410) or `failing` (it took nothing for 24 hours).
+    /// `by_hand`, `gone` (it answered 410), `failing` (it took nothing for 24 hours), `maker_left`, or `secret_lost` (rotate it).
     pub disabled_reason: Option<String>,
     /// UTC.
     pub last_success_at: Option<DateTime<Utc>>,
@@ -211,13 +211,13 @@ async fn begin_confirmed(member: &Member, write: &Write, id: Uuid, body: &[u8]) 
     Ok((work, permit, row))
 }
 
-async fn permitted(connection: &impl ConnectionTrait, member: &Member, id: Uuid) -> Outcome<(EndpointRow, Permit<ManageClients>)> {
+async fn permitted(connection: &Connection, member: &Member, id: Uuid) -> Outcome<(EndpointRow, Permit<ManageClients>)> {
     let row = store::endpoint(connection, id).await?;
     let permit = policy::permit(member, &row.owner().scope())?;
     Ok((row, permit))
 }
 
-async fn detail(connection: &impl ConnectionTrait, row: DeliveryRow) -> Outcome<WebhookDeliveryDetail> {
+async fn detail(connection: &Connection, row: DeliveryRow) -> Outcome<WebhookDeliveryDetail> {
     let log = store::attempts(connection, row.id).await?.into_iter().map(WebhookAttempt::from).collect();
     Ok(WebhookDeliveryDetail { payload: row.payload.clone(), log, delivery: row.into() })
 }
@@ -253,8 +253,8 @@ impl WebhooksApi {
         let owner = owner(new.sme_id, new.agency_id)?;
         let permit = policy::permit::<ManageClients>(&member, &owner.scope())?;
         let work = write.begin_confirmed(&member, body.bytes()).await?;
-        let row = service::create(&work, &permit, owner, new.url, &new.events).await?;
-        let (secret, location) = (row.secret.clone(), format!("/v1/webhook-endpoints/{}", row.id));
+        let (row, secret) = service::create(&work, &permit, owner, new.url, &new.events).await?;
+        let location = format!("/v1/webhook-endpoints/{}", row.id);
         let again = WebhookEndpoint::try_from(row)?;
         let shown = Created::new(&WebhookEndpoint { secret: Some(secret), ..again.clone() }).version(again.version).location(location);
         work.finish_secret(shown, &again).await
@@ -270,7 +270,7 @@ impl WebhooksApi {
 
     /// Edit a webhook endpoint
     ///
-    /// A JSON Merge Patch with If-Match.
+    /// A JSON Merge Patch with If-Match. Turning it off, and nothing else, needs no proof of presence.
     #[oai(path = "/v1/webhook-endpoints/:endpoint_id", method = "patch", operation_id = "edit_webhook_endpoint")]
     async fn edit(
         &self,
@@ -279,8 +279,13 @@ impl WebhooksApi {
         endpoint_id: Path<Uuid>,
         body: Body<WebhookEndpointPatch>,
     ) -> poem::Result<Reply<WebhookEndpoint>> {
-        let (work, permit, row) = begin_confirmed(&member, &write, *endpoint_id, body.bytes()).await?;
         let patch = body.read()?;
+        let is_turned_off_only = patch.enabled == Some(false) && patch.url.is_none() && patch.events.is_none();
+        let (work, permit, row) = if is_turned_off_only {
+            begin(&member, &write, *endpoint_id, body.bytes()).await?
+        } else {
+            begin_confirmed(&member, &write, *endpoint_id, body.bytes()).await?
+        };
         write.if_match(row.version)?;
         service::edit(&work, &permit, row, Change { url: patch.url, events: patch.events, enabled: patch.enabled }).await?;
         let row = store::endpoint(work.db(), *endpoint_id).await?;
@@ -304,8 +309,7 @@ impl WebhooksApi {
     #[oai(path = "/v1/webhook-endpoints/:endpoint_id/rotate", method = "post", operation_id = "rotate_webhook_secret")]
     async fn rotate(&self, member: Member, write: Write, endpoint_id: Path<Uuid>, body: Body<Rotation>) -> poem::Result<Reply<WebhookEndpoint>> {
         let (work, permit, row) = begin_confirmed(&member, &write, *endpoint_id, body.bytes()).await?;
-        let row = service::rotate(&work, &permit, row, overlap(body.read()?.overlap_hours)?).await?;
-        let secret = row.secret.clone();
+        let (row, secret) = service::rotate(&work, &permit, row, overlap(body.read()?.overlap_hours)?).await?;
         let again = WebhookEndpoint::try_from(row)?;
         let shown = Reply::new(&WebhookEndpoint { secret: Some(secret), ..again.clone() }).version(again.version);
         work.finish_secret(shown, &again).await

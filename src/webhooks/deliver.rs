@@ -22,7 +22,8 @@ use crate::{
     fault::{Fault, Outcome},
     http::work::Work,
     identity::policy::{ManageClients, clock},
-    platform::{clock::now, jobs::JobKind},
+    platform::{clock::now, jobs::JobKind, vault::Unreadable},
+    secrets,
 };
 
 /// So much of an answer is kept for whoever looks for the mistake.
@@ -146,8 +147,12 @@ async fn send(app: &App, endpoint: &EndpointRow, delivery: &DeliveryRow) -> Resu
     if let Some(why) = target::refusal(&endpoint.url, app.config.webhooks_to_private) {
         return Err(Refused::Target(why.en.into_owned()));
     }
-    let old = endpoint.old_secret.as_deref().filter(|_| endpoint.old_secret_until.is_some_and(|until| until > now()));
-    let secrets: Vec<&str> = std::iter::once(endpoint.secret.as_str()).chain(old).collect();
+    let old = endpoint.old_secret.as_ref().filter(|_| endpoint.old_secret_until.is_some_and(|until| until > now()));
+    let owner = secrets::webhook(endpoint.id);
+    let opened = std::iter::once(&endpoint.secret).chain(old).map(|sealed| app.vault.open_secret(&owner, sealed));
+    let secrets: Vec<String> = opened
+        .collect::<Result<_, _>>()
+        .map_err(|Unreadable| Refused::Target("the secret can't be read any more since data was restored: rotate it".to_owned()))?;
     // The same for each attempt and each replay: who got it already knows it by this.
     let id = format!("msg_{}", delivery.event_id.simple());
     let timestamp = now().timestamp();

@@ -84,8 +84,8 @@ pub fn new_secret() -> String {
 }
 
 /// The signatures of a message by every valid secret (Standard Webhooks, v1): `v1,… v1,…`.
-pub fn sign(secrets: &[&str], id: &str, timestamp: i64, body: &str) -> Outcome<String> {
-    let one = |secret: &&str| {
+pub fn sign(secrets: &[String], id: &str, timestamp: i64, body: &str) -> Outcome<String> {
+    let one = |secret: &String| {
         let key = BASE64_STANDARD.decode(secret.trim_start_matches(SECRET)).map_err(Fault::internal)?;
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(Fault::internal)?;
         mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn a_signature_is_the_one_of_the_specification() {
         // The example that the specification and its libraries are tested by.
-        let signed = sign(&["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}");
+        let signed =
+            sign(&["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}");
         assert_eq!(signed.expect("signed"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 

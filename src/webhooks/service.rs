@@ -19,7 +19,12 @@ use crate::{
         policy::{self, ManageClients, Permit},
         store::Target,
     },
-    platform::{clock::now, database::only_here, jobs::JobKind},
+    platform::{
+        clock::now,
+        database::{Connection, only_here},
+        jobs::JobKind,
+    },
+    secrets,
 };
 
 /// How often the outbox is looked at.
@@ -190,20 +195,21 @@ fn check(app: &App, url: &str, events: &[EventKind]) -> Outcome<()> {
     if faults.is_empty() { Ok(()) } else { Err(Fault::invalid(faults)) }
 }
 
-/// Makes an endpoint; its secret is shown this once.
-pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, url: String, events: &[EventKind]) -> Outcome<EndpointRow> {
+/// Makes an endpoint; answers it with its secret, which is shown this once.
+pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, url: String, events: &[EventKind]) -> Outcome<(EndpointRow, String)> {
     check(work.app(), &url, events)?;
     if store::endpoints(work.db(), owner).await?.len() >= MOST_ENDPOINTS {
         return Err(Fault::conflict("too_many_endpoints", say("Paling banyak 20.", "At most 20.")));
     }
     let (sme_id, agency_id) = owner.columns();
+    let (id, secret) = (Uuid::now_v7(), new_secret());
     let row = EndpointRow {
-        id: Uuid::now_v7(),
+        id,
         sme_id,
         agency_id,
         url,
         events: json!(events),
-        secret: new_secret(),
+        secret: work.app().vault.seal(work.db(), &secrets::webhook(id), &secret).await?,
         old_secret: None,
         old_secret_until: None,
         enabled: 1,
@@ -214,7 +220,7 @@ pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, 
     };
     store::insert_endpoint(work.db(), &row, permit.by()).await?;
     work.audit(permit, "create", "webhook_endpoint", row.id, json!({ "events": events }), None).await?;
-    Ok(row)
+    Ok((row, secret))
 }
 
 /// What is to change; what is absent stays.
@@ -224,7 +230,6 @@ pub struct Change {
     pub enabled: Option<bool>,
 }
 
-/// Changes an endpoint. Switched on again, it is sent what waited.
 /// Turns off the endpoints that a person made, for one owner or for all: who has left is told nothing more. Others of the owner
 /// may turn them on again.
 pub async fn disable_those_of(work: &Work, user: Uuid, owner: Option<Target>) -> Outcome<usize> {
@@ -236,6 +241,12 @@ pub async fn disable_those_of(work: &Work, user: Uuid, owner: Option<Target>) ->
     Ok(endpoints.len())
 }
 
+/// Turns off an endpoint whose secret can't be read any more, within a command of the operator.
+pub async fn disable_unreadable(connection: &Connection, endpoint: Uuid) -> Outcome<()> {
+    store::disable(connection, endpoint, "secret_lost").await
+}
+
+/// Changes an endpoint. Switched on again, it is sent what waited.
 pub async fn edit(work: &Work, permit: &Permit<ManageClients>, mut row: EndpointRow, change: Change) -> Outcome<()> {
     let was_enabled = row.enabled == 1;
     if let Some(url) = change.url {
@@ -263,13 +274,21 @@ pub async fn delete(work: &Work, permit: &Permit<ManageClients>, row: &EndpointR
     work.audit(permit, "delete", "webhook_endpoint", row.id, json!({}), None).await
 }
 
-/// Makes a new secret; messages are signed with both for so many hours.
-pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, mut row: EndpointRow, overlap_hours: i64) -> Outcome<EndpointRow> {
-    row.old_secret = Some(std::mem::replace(&mut row.secret, new_secret()));
-    row.old_secret_until = Some(now() + Duration::hours(overlap_hours));
+/// Makes a new secret and answers it, this once; messages are signed with both for so many hours. An old one that can't be read
+/// any more goes at once, and an endpoint that was turned off for it is told of everything again.
+pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, mut row: EndpointRow, overlap_hours: i64) -> Outcome<(EndpointRow, String)> {
+    let (vault, owner, secret) = (&work.app().vault, secrets::webhook(row.id), new_secret());
+    let is_readable = vault.open_secret(&owner, &row.secret).is_ok();
+    let old = std::mem::replace(&mut row.secret, vault.seal(work.db(), &owner, &secret).await?);
+    row.old_secret = is_readable.then_some(old);
+    row.old_secret_until = is_readable.then(|| now() + Duration::hours(overlap_hours));
+    if row.disabled_reason.as_deref() == Some("secret_lost") {
+        (row.enabled, row.disabled_reason) = (1, None);
+        work.enqueue_all(JobKind::DeliverWebhook, &store::waiting(work.db(), row.id).await?).await?;
+    }
     store::update_endpoint(work.db(), &row).await?;
     work.audit(permit, "rotate", "webhook_endpoint", row.id, json!({ "overlap_hours": overlap_hours }), None).await?;
-    Ok(EndpointRow { version: row.version + 1, ..row })
+    Ok((EndpointRow { version: row.version + 1, ..row }, secret))
 }
 
 /// Sends a ping; the delivery.

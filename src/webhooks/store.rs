@@ -11,8 +11,9 @@ use crate::{
     identity::store::{Target, of_target},
     platform::{
         clock::now,
-        database::{marks, select, sql},
+        database::{Connection, marks, select, sql},
         jobs::JobKind,
+        vault::Sealed,
     },
 };
 
@@ -30,17 +31,17 @@ pub struct Happened {
 }
 
 /// Whether anything waits in the outbox.
-pub async fn has_happened(connection: &impl ConnectionTrait) -> Outcome<bool> {
+pub async fn has_happened(connection: &Connection) -> Outcome<bool> {
     Ok(connection.query_one_raw(sql(connection, "select 1 as one from outbox limit 1", [])).await?.is_some())
 }
 
 /// The oldest of the outbox.
-pub async fn happened(connection: &impl ConnectionTrait, most: u32) -> Outcome<Vec<Happened>> {
+pub async fn happened(connection: &Connection, most: u32) -> Outcome<Vec<Happened>> {
     let text = format!("select id, kind, subject_id, parent_id, sme_id, agency_id, status, slug from outbox order by number, id limit {most}");
     select(connection, &text, []).await
 }
 
-pub async fn clear_outbox(connection: &impl ConnectionTrait, rows: &[Happened]) -> Outcome<()> {
+pub async fn clear_outbox(connection: &Connection, rows: &[Happened]) -> Outcome<()> {
     let text = format!("delete from outbox where id in ({})", marks(rows.len()));
     connection.execute_raw(sql(connection, &text, rows.iter().map(|row| row.id.into()))).await?;
     Ok(())
@@ -53,7 +54,7 @@ struct Link {
 }
 
 /// Which agencies mentor these SMEs.
-pub async fn agencies_of(connection: &impl ConnectionTrait, smes: &[Uuid]) -> Outcome<Vec<(Uuid, Uuid)>> {
+pub async fn agencies_of(connection: &Connection, smes: &[Uuid]) -> Outcome<Vec<(Uuid, Uuid)>> {
     if smes.is_empty() {
         return Ok(Vec::new());
     }
@@ -63,7 +64,7 @@ pub async fn agencies_of(connection: &impl ConnectionTrait, smes: &[Uuid]) -> Ou
 }
 
 /// The next number of a subject's events. Whoever else wants one waits.
-pub async fn next_sequence(connection: &impl ConnectionTrait, subject: Uuid) -> Outcome<i64> {
+pub async fn next_sequence(connection: &Connection, subject: Uuid) -> Outcome<i64> {
     let text = "insert into event_sequences (subject_id, sequence) values (?, 1) \
                 on conflict (subject_id) do update set sequence = event_sequences.sequence + 1 returning sequence";
     let row = connection.query_one_raw(sql(connection, text, [subject.into()])).await?;
@@ -78,7 +79,7 @@ pub struct NewEvent<'a> {
     pub payload: &'a str,
 }
 
-pub async fn insert_event(connection: &impl ConnectionTrait, event: &NewEvent<'_>) -> Outcome<()> {
+pub async fn insert_event(connection: &Connection, event: &NewEvent<'_>) -> Outcome<()> {
     let text = "insert into webhook_events (id, kind, subject_id, sequence, payload, created_at) values (?, ?, ?, ?, ?, ?)";
     let values = [event.id.into(), event.kind.into(), event.subject.into(), event.sequence.into(), event.payload.into(), now().into()];
     connection.execute_raw(sql(connection, text, values)).await?;
@@ -86,7 +87,7 @@ pub async fn insert_event(connection: &impl ConnectionTrait, event: &NewEvent<'_
 }
 
 /// Adds a delivery that is due.
-pub async fn insert_delivery(connection: &impl ConnectionTrait, endpoint: Uuid, event: &NewEvent<'_>) -> Outcome<Uuid> {
+pub async fn insert_delivery(connection: &Connection, endpoint: Uuid, event: &NewEvent<'_>) -> Outcome<Uuid> {
     let id = Uuid::now_v7();
     let text = "insert into webhook_deliveries (id, endpoint_id, event_id, subject_id, sequence, status, next_at, created_at) \
                 values (?, ?, ?, ?, ?, 'waiting', ?, ?)";
@@ -102,8 +103,8 @@ pub struct EndpointRow {
     pub agency_id: Option<Uuid>,
     pub url: String,
     pub events: Value,
-    pub secret: String,
-    pub old_secret: Option<String>,
+    pub secret: Sealed,
+    pub old_secret: Option<Sealed>,
     pub old_secret_until: Option<DateTime<Utc>>,
     pub enabled: i64,
     pub disabled_reason: Option<String>,
@@ -121,36 +122,36 @@ impl EndpointRow {
 const ENDPOINT: &str = "select id, sme_id, agency_id, url, events, secret, old_secret, old_secret_until, enabled, disabled_reason, \
                         last_success_at, created_at, version from webhook_endpoints where deleted_at is null";
 
-pub async fn endpoint(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<EndpointRow> {
+pub async fn endpoint(connection: &Connection, id: Uuid) -> Outcome<EndpointRow> {
     find_endpoint(connection, id).await?.ok_or_else(Fault::not_found)
 }
 
 /// The same; `None` where it was removed.
-pub async fn find_endpoint(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<EndpointRow>> {
+pub async fn find_endpoint(connection: &Connection, id: Uuid) -> Outcome<Option<EndpointRow>> {
     let rows: Vec<EndpointRow> = select(connection, &format!("{ENDPOINT} and id = ?"), [id.into()]).await?;
     Ok(rows.into_iter().next())
 }
 
-/// All that are told of anything.
 /// Turns off what a user made, for one owner or for all; answers which.
-pub async fn disable_those_of(connection: &impl ConnectionTrait, user: Uuid, owner: Option<Target>) -> Outcome<Vec<Uuid>> {
+pub async fn disable_those_of(connection: &Connection, user: Uuid, owner: Option<Target>) -> Outcome<Vec<Uuid>> {
     let made = "update webhook_endpoints set enabled = 0, disabled_reason = 'maker_left', version = version + 1 where created_by = ? and enabled = 1";
     let (text, values) = of_target(made, vec![user.into()], owner);
     let rows = connection.query_all_raw(sql(connection, &format!("{text} returning id"), values)).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
-pub async fn enabled_endpoints(connection: &impl ConnectionTrait) -> Outcome<Vec<EndpointRow>> {
+/// All that are told of anything.
+pub async fn enabled_endpoints(connection: &Connection) -> Outcome<Vec<EndpointRow>> {
     select(connection, &format!("{ENDPOINT} and enabled = 1 order by id"), []).await
 }
 
 /// Endpoints of an owner, newest first.
-pub async fn endpoints(connection: &impl ConnectionTrait, owner: Target) -> Outcome<Vec<EndpointRow>> {
+pub async fn endpoints(connection: &Connection, owner: Target) -> Outcome<Vec<EndpointRow>> {
     let (column, id) = owner.column();
     select(connection, &format!("{ENDPOINT} and {column} = ? order by id desc limit 100"), [id.into()]).await
 }
 
-pub async fn insert_endpoint(connection: &impl ConnectionTrait, row: &EndpointRow, created_by: Uuid) -> Outcome<()> {
+pub async fn insert_endpoint(connection: &Connection, row: &EndpointRow, created_by: Uuid) -> Outcome<()> {
     let text = "insert into webhook_endpoints (id, sme_id, agency_id, url, events, secret, created_by, created_at) values (?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
         row.id.into(),
@@ -158,7 +159,7 @@ pub async fn insert_endpoint(connection: &impl ConnectionTrait, row: &EndpointRo
         row.agency_id.into(),
         row.url.as_str().into(),
         row.events.clone().into(),
-        row.secret.as_str().into(),
+        row.secret.clone().into(),
         created_by.into(),
         row.created_at.into(),
     ];
@@ -167,13 +168,13 @@ pub async fn insert_endpoint(connection: &impl ConnectionTrait, row: &EndpointRo
 }
 
 /// Writes what can change under the next version, unless somebody was faster.
-pub async fn update_endpoint(connection: &impl ConnectionTrait, row: &EndpointRow) -> Outcome<()> {
+pub async fn update_endpoint(connection: &Connection, row: &EndpointRow) -> Outcome<()> {
     let text = "update webhook_endpoints set url = ?, events = ?, secret = ?, old_secret = ?, old_secret_until = ?, enabled = ?, \
                 disabled_reason = ?, version = version + 1 where id = ? and version = ?";
     let values = [
         row.url.as_str().into(),
         row.events.clone().into(),
-        row.secret.as_str().into(),
+        row.secret.clone().into(),
         row.old_secret.clone().into(),
         row.old_secret_until.into(),
         row.enabled.into(),
@@ -186,7 +187,7 @@ pub async fn update_endpoint(connection: &impl ConnectionTrait, row: &EndpointRo
 }
 
 /// Takes an endpoint away; what it was sent stays until it is old.
-pub async fn delete_endpoint(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<()> {
+pub async fn delete_endpoint(connection: &Connection, id: Uuid) -> Outcome<()> {
     let text = "update webhook_endpoints set deleted_at = ?, enabled = 0, disabled_reason = 'deleted', version = version + 1 where id = ?";
     connection.execute_raw(sql(connection, text, [now().into(), id.into()])).await?;
     let text = "update webhook_deliveries set status = 'dead', ended_at = ?, next_at = null where endpoint_id = ? and status = 'waiting'";
@@ -194,13 +195,13 @@ pub async fn delete_endpoint(connection: &impl ConnectionTrait, id: Uuid) -> Out
     Ok(())
 }
 
-pub async fn disable(connection: &impl ConnectionTrait, id: Uuid, reason: &str) -> Outcome<()> {
+pub async fn disable(connection: &Connection, id: Uuid, reason: &str) -> Outcome<()> {
     let text = "update webhook_endpoints set enabled = 0, disabled_reason = ?, version = version + 1 where id = ? and enabled = 1";
     connection.execute_raw(sql(connection, text, [reason.into(), id.into()])).await?;
     Ok(())
 }
 
-pub async fn note_success(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<()> {
+pub async fn note_success(connection: &Connection, id: Uuid) -> Outcome<()> {
     let text = "update webhook_endpoints set last_success_at = ? where id = ?";
     connection.execute_raw(sql(connection, text, [now().into(), id.into()])).await?;
     Ok(())
@@ -225,14 +226,14 @@ pub struct DeliveryRow {
 const DELIVERY: &str = "select d.id, d.endpoint_id, d.event_id, d.subject_id, d.sequence, e.kind, e.payload, d.status, d.attempts, d.next_at, \
                         d.created_at, d.ended_at from webhook_deliveries d join webhook_events e on e.id = d.event_id where";
 
-pub async fn delivery(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<Option<DeliveryRow>> {
+pub async fn delivery(connection: &Connection, id: Uuid) -> Outcome<Option<DeliveryRow>> {
     let rows: Vec<DeliveryRow> = select(connection, &format!("{DELIVERY} d.id = ?"), [id.into()]).await?;
     Ok(rows.into_iter().next())
 }
 
 /// Deliveries to an endpoint before `before`, newest first.
 pub async fn deliveries(
-    connection: &impl ConnectionTrait,
+    connection: &Connection,
     endpoint: Uuid,
     status: Option<DeliveryStatus>,
     before: Option<Uuid>,
@@ -257,14 +258,14 @@ struct Id {
 }
 
 /// Whether an earlier event of the same subject waits to be delivered there.
-pub async fn has_earlier(connection: &impl ConnectionTrait, delivery: &DeliveryRow) -> Outcome<bool> {
+pub async fn has_earlier(connection: &Connection, delivery: &DeliveryRow) -> Outcome<bool> {
     let text = "select id from webhook_deliveries where endpoint_id = ? and subject_id = ? and sequence < ? and status = 'waiting' limit 1";
     let values = [delivery.endpoint_id.into(), delivery.subject_id.into(), delivery.sequence.into()];
     Ok(connection.query_one_raw(sql(connection, text, values)).await?.is_some())
 }
 
 /// The next that waits behind it.
-pub async fn next_in_line(connection: &impl ConnectionTrait, delivery: &DeliveryRow) -> Outcome<Option<Uuid>> {
+pub async fn next_in_line(connection: &Connection, delivery: &DeliveryRow) -> Outcome<Option<Uuid>> {
     let text = "select id from webhook_deliveries where endpoint_id = ? and subject_id = ? and status = 'waiting' order by sequence limit 1";
     let rows: Vec<Id> = select(connection, text, [delivery.endpoint_id.into(), delivery.subject_id.into()]).await?;
     Ok(rows.first().map(|row| row.id))
@@ -272,7 +273,7 @@ pub async fn next_in_line(connection: &impl ConnectionTrait, delivery: &Delivery
 
 /// Deliveries that should have been tried before then, have nothing in front of them, and that no job will try: their
 /// worker died between two steps, or a program of an earlier version gave their job up.
-pub async fn stranded(connection: &impl ConnectionTrait, before: DateTime<Utc>, most: u32) -> Outcome<Vec<Uuid>> {
+pub async fn stranded(connection: &Connection, before: DateTime<Utc>, most: u32) -> Outcome<Vec<Uuid>> {
     let text = format!(
         "select d.id from webhook_deliveries d join webhook_endpoints w on w.id = d.endpoint_id and w.enabled = 1 \
          where d.status = 'waiting' and d.next_at < ? \
@@ -285,20 +286,14 @@ pub async fn stranded(connection: &impl ConnectionTrait, before: DateTime<Utc>, 
 }
 
 /// All that waits to be delivered there.
-pub async fn waiting(connection: &impl ConnectionTrait, endpoint: Uuid) -> Outcome<Vec<Uuid>> {
+pub async fn waiting(connection: &Connection, endpoint: Uuid) -> Outcome<Vec<Uuid>> {
     let text = "select id from webhook_deliveries where endpoint_id = ? and status = 'waiting' order by id";
     let rows: Vec<Id> = select(connection, text, [endpoint.into()]).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Makes deliveries due again from the first attempt on: those that ended at this state since then, at most so many.
-pub async fn revive(
-    connection: &impl ConnectionTrait,
-    endpoint: Uuid,
-    since: DateTime<Utc>,
-    status: DeliveryStatus,
-    most: u32,
-) -> Outcome<Vec<Uuid>> {
+pub async fn revive(connection: &Connection, endpoint: Uuid, since: DateTime<Utc>, status: DeliveryStatus, most: u32) -> Outcome<Vec<Uuid>> {
     let text = format!(
         "update webhook_deliveries set status = 'waiting', ended_at = null, attempts = 0, next_at = ? where id in (select id from \
          webhook_deliveries where endpoint_id = ? and created_at >= ? and status = ? order by id limit {most}) returning id"
@@ -308,7 +303,7 @@ pub async fn revive(
 }
 
 /// The same for one delivery, however it ended; false where it waits already.
-pub async fn revive_one(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<bool> {
+pub async fn revive_one(connection: &Connection, id: Uuid) -> Outcome<bool> {
     let text = "update webhook_deliveries set status = 'waiting', ended_at = null, attempts = 0, next_at = ? where id = ? and status <> 'waiting'";
     Ok(connection.execute_raw(sql(connection, text, [now().into(), id.into()])).await?.rows_affected() == 1)
 }
@@ -325,13 +320,13 @@ pub struct Attempt {
 }
 
 /// Attempts of a delivery, oldest first.
-pub async fn attempts(connection: &impl ConnectionTrait, delivery: Uuid) -> Outcome<Vec<Attempt>> {
+pub async fn attempts(connection: &Connection, delivery: Uuid) -> Outcome<Vec<Attempt>> {
     let text = "select number, at, status_code, took_ms, error, answer from webhook_attempts where delivery_id = ? order by number limit 200";
     select(connection, text, [delivery.into()]).await
 }
 
 /// Adds an attempt behind those there are.
-pub async fn insert_attempt(connection: &impl ConnectionTrait, delivery: Uuid, attempt: &Attempt) -> Outcome<()> {
+pub async fn insert_attempt(connection: &Connection, delivery: Uuid, attempt: &Attempt) -> Outcome<()> {
     let text = "insert into webhook_attempts (delivery_id, number, at, status_code, took_ms, error, answer) \
                 select ?, coalesce(max(number), 0) + 1, ?, ?, ?, ?, ? from webhook_attempts where delivery_id = ?";
     let values = [
@@ -348,13 +343,7 @@ pub async fn insert_attempt(connection: &impl ConnectionTrait, delivery: Uuid, a
 }
 
 /// Notes how a delivery stands after an attempt; false where it does not wait any more.
-pub async fn settle(
-    connection: &impl ConnectionTrait,
-    delivery: Uuid,
-    status: DeliveryStatus,
-    attempts: i64,
-    next_at: Option<DateTime<Utc>>,
-) -> Outcome<bool> {
+pub async fn settle(connection: &Connection, delivery: Uuid, status: DeliveryStatus, attempts: i64, next_at: Option<DateTime<Utc>>) -> Outcome<bool> {
     let ended_at = (status != DeliveryStatus::Waiting).then(now);
     let text = "update webhook_deliveries set status = ?, attempts = ?, next_at = ?, ended_at = ? where id = ? and status = 'waiting'";
     let values = [status.into(), attempts.into(), next_at.into(), ended_at.into(), delivery.into()];
@@ -362,7 +351,7 @@ pub async fn settle(
 }
 
 /// Takes away what ended before then: attempts, deliveries, and events that nobody waits for. True where there may be more.
-pub async fn forget(connection: &impl ConnectionTrait, before: DateTime<Utc>, most: u32) -> Outcome<bool> {
+pub async fn forget(connection: &Connection, before: DateTime<Utc>, most: u32) -> Outcome<bool> {
     let text = format!("select id from webhook_deliveries where ended_at is not null and ended_at < ? limit {most}");
     let old: Vec<Id> = select(connection, &text, [before.into()]).await?;
     if !old.is_empty() {

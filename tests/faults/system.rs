@@ -106,6 +106,7 @@ impl System {
         let (database_line, bucket_line) = (Relay::start(vec![address(&postgres)]).await, Relay::start(nodes).await);
         let environment: Vec<(String, String)> = [
             ("ETALASE_DATABASE_URL", format!("postgres://postgres@{}/faults", database_line.address)),
+            ("ETALASE_SECRET_KEY", "ab".repeat(32)),
             ("ETALASE_BUCKET_ENDPOINT", format!("http://{}", bucket_line.address)),
             ("ETALASE_BUCKET_ACCESS_KEY", setting("ETALASE_TEST_BUCKET_ACCESS_KEY")),
             ("ETALASE_BUCKET_SECRET_KEY", setting("ETALASE_TEST_BUCKET_SECRET_KEY")),

@@ -2,21 +2,27 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use chrono::{DateTime, NaiveDate, Utc};
+use etalase::http::work::hex;
 use etalase::{
     backup::{self, Manifest},
     config::Config,
     media::fsck,
     platform::bucket::Bucket,
 };
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use sea_orm::Value as SqlValue;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-use crate::world::{Engine, World, fixture, new_postgres_database};
+use crate::world::{Engine, World, fixture, new_postgres};
 
 /// Settings of an empty system.
-async fn empty(engine: Engine, folder: &Path) -> Config {
+pub async fn empty(engine: Engine, folder: &Path) -> Config {
     let mut overrides = vec![("data_dir", folder.display().to_string()), ("demo", "false".into())];
     if engine == Engine::Postgresql {
-        overrides.push(("database_url", new_postgres_database().await));
+        overrides.extend(new_postgres().await);
     }
     let mut config = Config::load(None, &overrides).unwrap();
     crate::world::use_test_store(&mut config);
@@ -58,7 +64,7 @@ fn rows(folder: &Path, snapshot: &str, manifest: &Manifest) -> BTreeMap<String, 
     // What a restore changes on purpose, and what a backup says of itself.
     tables.remove("catalogue_version");
     if let Some(facts) = tables.get_mut("service_facts") {
-        facts.retain(|fact| !fact.contains("backup_until") && !fact.contains("cursor_secret"));
+        facts.retain(|fact| !fact.contains("backup_until") && !fact.contains("cursor_secret") && !fact.contains("secret_key"));
     }
     tables
 }
@@ -84,7 +90,7 @@ async fn goes_round(from: Engine, to: Engine) {
     let world = World::start(from, |_| {}).await;
     lived_in(&world).await;
     let (folder, place, again) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let made = backup::backup(&world.app.config, folder.path(), None).await.unwrap();
+    let made = backup::backup(&world.app.config, folder.path(), None, false).await.unwrap();
     assert!(made.manifest.objects.problems.is_empty() && made.copied > 15, "{:?}", made.manifest.objects);
     let (_, verified) = backup::verify(folder.path(), None).unwrap();
     assert!(verified.problems.is_empty() && verified.objects == made.manifest.objects.count);
@@ -94,7 +100,7 @@ async fn goes_round(from: Engine, to: Engine) {
     assert!(restored.problems.is_empty());
     assert_eq!(restored.rows, made.manifest.tables.iter().map(|table| table.rows).sum::<u64>());
 
-    let second = backup::backup(&config, again.path(), None).await.unwrap();
+    let second = backup::backup(&config, again.path(), None, false).await.unwrap();
     let (before, after) = (rows(folder.path(), &made.snapshot, &made.manifest), rows(again.path(), &second.snapshot, &second.manifest));
     for (table, lines) in &before {
         assert_eq!(lines, &after[table], "table {table}");
@@ -115,6 +121,86 @@ async fn goes_round(from: Engine, to: Engine) {
     owner.post("/v1/products", product).await.expect(201);
     let broken = restored.execute("delete from audit_log", vec![]).await;
     assert!(broken.is_err(), "the rules of the database are in force again");
+}
+
+/// Values at the edges of what the service accepts, by what a column holds.
+fn extremes(holds: &str) -> Vec<SqlValue> {
+    let time = |text: &str| SqlValue::from(text.parse::<DateTime<Utc>>().unwrap());
+    let day = |text: &str| SqlValue::from(text.parse::<NaiveDate>().unwrap());
+    match holds {
+        "$uuid" => vec![Uuid::nil().into(), Uuid::max().into()],
+        "$time" => vec![time("1900-01-01T00:00:00Z"), time("2200-12-31T23:59:59.999999Z"), time("1969-12-31T23:59:59.000001Z")],
+        "$day" => vec![day("1900-01-01"), day("2200-12-31"), day("2000-02-29")],
+        "$json" => vec![
+            json!({ "a": [1e308, 5e-324, i64::MIN, u64::MAX, 0.1, true, null], "\u{2028}\"\\/\n\u{1f}": "\u{10ffff}", "": { "": [[[[]]]] } }).into(),
+            json!("{\"text\": \"not an object\"}").into(),
+            json!([]).into(),
+        ],
+        "$flag" => vec![true.into(), false.into()],
+        "$int" => vec![i64::MIN.into(), i64::MAX.into(), 9_007_199_254_740_993_i64.into(), (-1_i64).into()],
+        _ => vec![
+            "".into(),
+            "'; drop table users; -- \"\\\r\n\t$1 ? %s".into(),
+            "\u{1F468}\u{200D}\u{1F469} e\u{301} \u{202B}\u{5e9}\u{202C} \u{feff}\u{fffd}\u{10ffff}\u{7f}".into(),
+            "[1, {\"looks\": \"like JSON\"}]".into(),
+            "9".repeat(20_000).into(),
+            "2026-11-26T00:00:00+00:00".into(),
+        ],
+    }
+}
+
+/// Puts an extreme into each column of a row of each table, where the database accepts it; how many it did.
+async fn make_extreme(world: &World, engine: Engine, rng: &mut impl Rng) -> usize {
+    let row_of = if engine == Engine::Postgresql { "ctid" } else { "rowid" };
+    let typed = migration::typed_columns(usize::MAX);
+    let mut accepted = 0;
+    for (table, column) in crate::upgrade::columns(&world.app.database, engine).await.into_keys() {
+        // Objects are copied by what some say of them, and a restore changes others on purpose.
+        let is_special = ["seaql_migrations", "service_facts", "catalogue_version", "event_sequences"].contains(&table.as_str());
+        if table.starts_with("media_") || is_special {
+            continue;
+        }
+        let holds = typed.iter().find(|(of, name, _)| *of == table && *name == column).map_or("", |(.., token)| *token);
+        let mut values = extremes(holds);
+        values.shuffle(rng);
+        for value in values {
+            let text = format!("update \"{table}\" set \"{column}\" = ? where {row_of} = (select {row_of} from \"{table}\" limit 1)");
+            if world.execute(&text, vec![value]).await.is_ok_and(|rows| rows == 1) {
+                accepted += 1;
+                break;
+            }
+        }
+    }
+    accepted
+}
+
+async fn extremes_arrive(from: Engine, to: Engine) {
+    let seed = std::env::var("ETALASE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| rand::rng().random());
+    println!("ETALASE_SEED={seed}");
+    let world = World::start(from, |_| {}).await;
+    lived_in(&world).await;
+    let accepted = make_extreme(&world, from, &mut StdRng::seed_from_u64(seed)).await;
+    assert!(accepted > 100, "{accepted}");
+    let (folder, place, again) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let made = backup::backup(&world.app.config, folder.path(), None, false).await.unwrap();
+    assert_eq!(backup::verify(folder.path(), None).unwrap().1.problems, Vec::<String>::new());
+    let config = empty(to, place.path()).await;
+    backup::restore(&config, folder.path(), None).await.unwrap();
+    let second = backup::backup(&config, again.path(), None, false).await.unwrap();
+    let (before, after) = (rows(folder.path(), &made.snapshot, &made.manifest), rows(again.path(), &second.snapshot, &second.manifest));
+    for (table, lines) in &before {
+        assert_eq!(lines, &after[table], "table {table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_sqlite_accepts_arrives_in_postgresql() {
+    extremes_arrive(Engine::Sqlite, Engine::Postgresql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_postgresql_accepts_arrives_in_sqlite() {
+    extremes_arrive(Engine::Postgresql, Engine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +228,7 @@ on_both! {
         let town = world.town().await;
         town.ready_photo().await;
         let folder = tempfile::tempdir().unwrap();
-        let first = backup::backup(&world.app.config, folder.path(), None).await.unwrap();
+        let first = backup::backup(&world.app.config, folder.path(), None, false).await.unwrap();
         // As if it had been killed: no manifest, one object half written beside, one missing.
         let place = folder.path().join("snapshots").join(&first.snapshot);
         std::fs::remove_file(place.join("manifest.json")).unwrap();
@@ -150,21 +236,21 @@ on_both! {
         std::fs::remove_file(originals[0].as_ref().unwrap().path()).unwrap();
         assert!(backup::verify(folder.path(), None).is_err(), "half a snapshot is none");
         next_second().await;
-        let second = backup::backup(&world.app.config, folder.path(), Some(1)).await.unwrap();
+        let second = backup::backup(&world.app.config, folder.path(), Some(1), false).await.unwrap();
         assert_eq!((second.copied, second.removed.len()), (1, 0));
         assert!(!place.exists(), "what was cut off is gone");
 
         let deleted = town.owner.upload(&town.sme, fixture("photo-progressive.jpg")).await.expect(202).text("/id");
         town.owner.settled_photo(&deleted).await;
         next_second().await;
-        let third = backup::backup(&world.app.config, folder.path(), Some(1)).await.unwrap();
+        let third = backup::backup(&world.app.config, folder.path(), Some(1), false).await.unwrap();
         assert!(third.copied > 5 && third.removed == [second.snapshot]);
         // A row that left takes its objects along from the folder, once no snapshot names them.
         world.execute("update service_facts set value = '2020-01-01T00:00:00+00:00' where name = 'backup_until'", vec![]).await.unwrap();
         town.owner.delete(&format!("/v1/media/{deleted}"), "*").await.expect(204);
         settle(&world).await;
         next_second().await;
-        backup::backup(&world.app.config, folder.path(), Some(1)).await.unwrap();
+        backup::backup(&world.app.config, folder.path(), Some(1), false).await.unwrap();
         assert!(!folder.path().join("objects/originals").join(&deleted).exists());
         assert!(backup::verify(folder.path(), None).unwrap().1.problems.is_empty());
     }
@@ -172,7 +258,7 @@ on_both! {
     async fn objects_stay_while_a_backup_is_under_way(world: World) {
         let town = world.town().await;
         let photo = town.ready_photo().await;
-        backup::backup(&world.app.config, tempfile::tempdir().unwrap().path(), None).await.unwrap();
+        backup::backup(&world.app.config, tempfile::tempdir().unwrap().path(), None, false).await.unwrap();
         town.owner.delete(&format!("/v1/media/{photo}"), "*").await.expect(204);
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         assert!(world.app.bucket.exists(&format!("originals/{photo}")).await.unwrap(), "its removal is put off");
@@ -181,11 +267,46 @@ on_both! {
         assert!(!world.app.bucket.exists(&format!("originals/{photo}")).await.unwrap());
     }
 
+    async fn a_value_that_an_engine_would_refuse_is_found_out_before_it_is_needed(world: World) {
+        let town = world.town().await;
+        town.published("Dodol").await;
+        let folder = tempfile::tempdir().unwrap();
+        let made = backup::backup(&world.app.config, folder.path(), None, false).await.unwrap();
+        let place = folder.path().join("snapshots").join(&made.snapshot);
+        // As a version with a hole in it would have written them, digests and all.
+        let spoil = |table: &str, from: &str, to: &str| {
+            let (path, manifest_path) = (place.join(format!("{table}.ndjson.zst")), place.join("manifest.json"));
+            let text = String::from_utf8(zstd::decode_all(std::fs::File::open(&path).unwrap()).unwrap()).unwrap();
+            assert!(text.contains(from), "{table}: {from}");
+            let spoiled = text.replace(from, to);
+            std::fs::write(&path, zstd::encode_all(spoiled.as_bytes(), 3).unwrap()).unwrap();
+            let mut manifest: Value = serde_json::from_slice(&std::fs::read(&manifest_path).unwrap()).unwrap();
+            let tables = manifest["tables"].as_array_mut().unwrap();
+            tables.iter_mut().find(|entry| entry["name"] == table).unwrap()["sha256"] = hex(&Sha256::digest(&spoiled)).into();
+            std::fs::write(&manifest_path, serde_json::to_vec(&manifest).unwrap()).unwrap();
+            let problems = backup::verify(folder.path(), None).unwrap().1.problems;
+            std::fs::write(&path, zstd::encode_all(text.as_bytes(), 3).unwrap()).unwrap();
+            manifest["tables"].as_array_mut().unwrap().iter_mut().find(|entry| entry["name"] == table).unwrap()["sha256"] = hex(&Sha256::digest(&text)).into();
+            std::fs::write(&manifest_path, serde_json::to_vec(&manifest).unwrap()).unwrap();
+            problems
+        };
+        for (table, from, to, says) in [
+            ("users", "owner@example.org", "owner\\u0000@example.org", "email"),
+            ("products", "Dodol", "Do\\\\u0000dol", "title"),
+            ("users", "+00:00", "+99:00", "created_at"),
+            ("users", "\"active\"", "5", "status"),
+        ] {
+            let problems = spoil(table, from, to);
+            assert!(problems.len() == 1 && problems[0].contains("can't be restored") && problems[0].contains(says), "{table} {to}: {problems:?}");
+        }
+        assert_eq!(backup::verify(folder.path(), None).unwrap().1.problems, Vec::<String>::new());
+    }
+
     async fn a_damaged_backup_is_found_out_and_restores_nothing(world: World) {
         let town = world.town().await;
         town.published("Dodol").await;
         let folder = tempfile::tempdir().unwrap();
-        let made = backup::backup(&world.app.config, folder.path(), None).await.unwrap();
+        let made = backup::backup(&world.app.config, folder.path(), None, false).await.unwrap();
         let table = folder.path().join("snapshots").join(&made.snapshot).join("products.ndjson.zst");
         let whole = std::fs::read(&table).unwrap();
         let text = String::from_utf8(zstd::decode_all(&whole[..]).unwrap()).unwrap();

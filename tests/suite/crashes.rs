@@ -17,7 +17,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{fixture, new_postgres_database};
+use crate::world::{SECRET_KEY, fixture, new_postgres_database};
 
 pub const PASSWORD: &str = "demo-password-for-tests";
 
@@ -40,6 +40,7 @@ impl Service {
             .args(arguments)
             .env("ETALASE_DEMO_PASSWORD", PASSWORD)
             .stdout(Stdio::piped())
+            .envs(arguments.contains(&"--database-url").then_some(("ETALASE_SECRET_KEY", SECRET_KEY)))
             .envs(settings.iter().copied())
             .stderr(log)
             .spawn()

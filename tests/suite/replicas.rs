@@ -16,7 +16,7 @@ use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::world::{Engine, PASSWORD, Person, World, new_postgres_database};
+use crate::world::{Engine, PASSWORD, Person, SECRET_KEY, World, new_postgres, new_postgres_database};
 
 /// Two replicas on one database and one bucket, each with a folder of its own.
 struct Two {
@@ -106,7 +106,8 @@ async fn one_idempotency_key_sent_to_two_replicas_at_once_makes_one_product() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_taken_by_one_worker_only_and_names_the_request_that_asked_for_it() {
     let folder = tempfile::tempdir().unwrap();
-    let overrides = [("data_dir", folder.path().display().to_string()), ("database_url", new_postgres_database().await)];
+    let mut overrides = vec![("data_dir", folder.path().display().to_string())];
+    overrides.extend(new_postgres().await);
     // Without workers of its own.
     let app = App::start(Config::load(None, &overrides).unwrap()).await.unwrap();
     let work = Work::begin(&app, "the-request").await.unwrap();
@@ -134,7 +135,12 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_come_up() {
     let url = new_postgres_database().await;
     let folders: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
     let starts = folders.iter().map(|folder| async {
-        let overrides = [("data_dir", folder.path().display().to_string()), ("database_url", url.clone()), ("database_connections", "4".into())];
+        let overrides = [
+            ("data_dir", folder.path().display().to_string()),
+            ("database_url", url.clone()),
+            ("secret_key", SECRET_KEY.into()),
+            ("database_connections", "4".into()),
+        ];
         let app = App::start(Config::load(None, &overrides).unwrap()).await.unwrap();
         let alone = app.database.alone().await.unwrap();
         reference::seed(&app).await.unwrap();

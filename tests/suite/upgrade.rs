@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use etalase::{config::Config, platform::database::Database};
 use sea_orm::{ConnectionTrait, Statement};
 
-use crate::world::{Engine, new_postgres_database};
+use crate::world::{Engine, new_postgres};
 
 /// Table and column, with whether a row that does not name the column is refused.
-type Columns = BTreeMap<(String, String), (String, bool)>;
+pub type Columns = BTreeMap<(String, String), (String, bool)>;
 
-async fn columns(database: &Database, engine: Engine) -> Columns {
+pub async fn columns(database: &Database, engine: Engine) -> Columns {
     let text = if engine == Engine::Postgresql {
         "select table_name::text as t, column_name::text as c, data_type::text as kind, (is_nullable = 'NO' and column_default is null) as must \
          from information_schema.columns where table_schema = current_schema()"
@@ -31,7 +31,7 @@ async fn steps_only_add(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let mut overrides = vec![("data_dir", folder.path().display().to_string())];
     if engine == Engine::Postgresql {
-        overrides.push(("database_url", new_postgres_database().await));
+        overrides.extend(new_postgres().await);
     }
     let database = Database::connect(&Config::load(None, &overrides).unwrap()).await.unwrap();
     let total = database.pending_migrations().await.unwrap();
@@ -55,6 +55,40 @@ async fn steps_only_add(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn both_engines_declare_each_column_as_the_steps_say() {
+    let typed: BTreeMap<(String, String), &str> =
+        migration::typed_columns(usize::MAX).into_iter().map(|(table, column, token)| ((table.to_owned(), column.to_owned()), token)).collect();
+    for engine in [Engine::Sqlite, Engine::Postgresql] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut overrides = vec![("data_dir", folder.path().display().to_string())];
+        if engine == Engine::Postgresql {
+            overrides.extend(new_postgres().await);
+        }
+        let database = Database::connect(&Config::load(None, &overrides).unwrap()).await.unwrap();
+        database.migrate().await.unwrap();
+        let declared = columns(&database, engine).await;
+        for column in typed.keys() {
+            assert!(declared.contains_key(column), "{column:?} on {engine:?}");
+        }
+        let is_a_table = |table: &str| typed.keys().any(|(of, _)| of == table);
+        for (column, (kind, _)) in declared.iter().filter(|((table, _), _)| is_a_table(table)) {
+            let expected = match (engine, typed.get(column).copied().unwrap_or("text")) {
+                (Engine::Sqlite, "$uuid") => "blob",
+                (Engine::Sqlite, "$flag" | "$int") => "integer",
+                (Engine::Postgresql, "$uuid") => "uuid",
+                (Engine::Postgresql, "$time") => "timestamp with time zone",
+                (Engine::Postgresql, "$day") => "date",
+                (Engine::Postgresql, "$json") => "jsonb",
+                (Engine::Postgresql, "$flag") => "boolean",
+                (Engine::Postgresql, "$int") => "bigint",
+                _ => "text",
+            };
+            assert_eq!(kind.to_lowercase(), expected, "{column:?} on {engine:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_step_of_the_schema_only_adds_on_sqlite() {
     steps_only_add(Engine::Sqlite).await;
 }
@@ -68,7 +102,7 @@ async fn starts_on_a_newer_schema(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let mut overrides = vec![("data_dir", folder.path().display().to_string())];
     if engine == Engine::Postgresql {
-        overrides.push(("database_url", new_postgres_database().await));
+        overrides.extend(new_postgres().await);
     }
     let database = Database::connect(&Config::load(None, &overrides).unwrap()).await.unwrap();
     database.migrate().await.unwrap();

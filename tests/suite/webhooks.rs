@@ -28,15 +28,15 @@ use crate::world::{Answer, Engine, Person, Town, World};
 
 /// A server of somebody else, which keeps what it is sent.
 #[derive(Clone)]
-struct Receiver {
-    url: String,
+pub struct Receiver {
+    pub url: String,
     got: Arc<Mutex<Vec<Message>>>,
     /// What it answers.
     status: Arc<AtomicU16>,
 }
 
 #[derive(Clone)]
-struct Message {
+pub struct Message {
     headers: HashMap<String, String>,
     body: String,
 }
@@ -51,7 +51,7 @@ impl Message {
     }
 
     /// Whether one of the signatures is by this secret: the other side of Standard Webhooks, written again here.
-    fn is_signed_by(&self, secret: &str) -> bool {
+    pub fn is_signed_by(&self, secret: &str) -> bool {
         let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
         mac.update(format!("{}.{}.{}", self.headers["webhook-id"], self.headers["webhook-timestamp"], self.body).as_bytes());
@@ -61,7 +61,7 @@ impl Message {
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
         let url = format!("http://{}/hooks?token=secret", acceptor.local_addr()[0].as_socket_addr().unwrap());
         let receiver = Self { url, got: Arc::default(), status: Arc::new(AtomicU16::new(204)) };
@@ -87,12 +87,12 @@ impl Receiver {
         self.status.store(status, Ordering::Relaxed);
     }
 
-    fn messages(&self) -> Vec<Message> {
+    pub fn messages(&self) -> Vec<Message> {
         self.got.lock().unwrap().clone()
     }
 
     /// Waits until it has got so many messages.
-    async fn expect(&self, count: usize) -> Vec<Message> {
+    pub async fn expect(&self, count: usize) -> Vec<Message> {
         for _ in 0..400 {
             if self.messages().len() >= count {
                 break;
@@ -105,11 +105,11 @@ impl Receiver {
     }
 }
 
-async fn world_with_hooks(engine: Engine) -> World {
+pub async fn world_with_hooks(engine: Engine) -> World {
     World::start(engine, |config| config.webhooks_to_private = true).await
 }
 
-async fn endpoint(person: &Person, owner: (&str, &str), url: &str, events: Value) -> Answer {
+pub async fn endpoint(person: &Person, owner: (&str, &str), url: &str, events: Value) -> Answer {
     person.post("/v1/webhook-endpoints", json!({ owner.0: owner.1, "url": url, "events": events })).await.expect(201)
 }
 
@@ -126,7 +126,7 @@ async fn hurry(world: &World) {
 }
 
 /// Waits until so many attempts of a delivery are written down, which they are after they were answered.
-async fn tried(person: &Person, address: &str, attempts: i64) -> Answer {
+pub async fn tried(person: &Person, address: &str, attempts: i64) -> Answer {
     person.until(address, |delivery| delivery.body["attempts"] == attempts).await
 }
 
@@ -161,6 +161,7 @@ macro_rules! with_hooks {
         })*
     };
 }
+pub(crate) use with_hooks;
 
 with_hooks! {
     async fn what_happens_arrives_signed_and_in_its_order(world: World) {

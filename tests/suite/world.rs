@@ -248,6 +248,14 @@ pub fn postgres_admin() -> String {
     std::env::var("ETALASE_TEST_POSTGRES_URL").expect("ETALASE_TEST_POSTGRES_URL is set: run ./tests/run, or eval \"$(./tests/postgres start)\"")
 }
 
+/// What replicas on PostgreSQL share.
+pub const SECRET_KEY: &str = "0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c";
+
+/// Settings of a fresh, empty PostgreSQL database.
+pub async fn new_postgres() -> [(&'static str, String); 2] {
+    [("database_url", new_postgres_database().await), ("secret_key", SECRET_KEY.to_owned())]
+}
+
 /// A fresh, empty PostgreSQL database.
 pub async fn new_postgres_database() -> String {
     let admin = postgres_admin();
@@ -280,7 +288,7 @@ impl World {
             ("database_connections", "4".to_owned()),
         ];
         if engine == Engine::Postgresql {
-            overrides.push(("database_url", new_postgres_database().await));
+            overrides.extend(new_postgres().await);
         }
         let mut config = Config::load(None, &overrides).unwrap();
         use_test_store(&mut config);

@@ -1,6 +1,5 @@
 //! Definitions in versions, and what follows for the products that are described by them.
 
-use sea_orm::ConnectionTrait;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -14,12 +13,12 @@ use crate::{
     fault::{Fault, Outcome},
     http::work::Work,
     identity::policy::{ManageCategories, Permit},
-    platform::jobs::JobKind,
+    platform::{database::Connection, jobs::JobKind},
     storefront,
 };
 
 /// The definitions that count for a category.
-pub async fn effective(connection: &impl ConnectionTrait, category: &category::Model) -> Outcome<Vec<AttributeDefinition>> {
+pub async fn effective(connection: &Connection, category: &category::Model) -> Outcome<Vec<AttributeDefinition>> {
     let row = store::effective(connection, category).await?;
     row.map_or_else(|| Ok(Vec::new()), |row| serde_json::from_value(row.definitions).map_err(Fault::internal))
 }

@@ -37,6 +37,7 @@ use crate::{
         Actor,
         policy::{self, Action, Apply, Decide, EditApplication, Permit, ReadApplication, ReadDocuments, ReadExhibition, ReadSme, Scope},
     },
+    platform::database::Connection,
     sme,
     values::Localized,
 };
@@ -290,7 +291,7 @@ pub async fn deciding(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> po
     Ok(Deciding { work, permit, exhibition, call })
 }
 
-async fn decision_set(connection: &impl sea_orm::ConnectionTrait, exhibition: &Exhibition, call: &calls::entity::Model) -> Outcome<DecisionSet> {
+async fn decision_set(connection: &Connection, exhibition: &Exhibition, call: &calls::entity::Model) -> Outcome<DecisionSet> {
     let pending = store::pending(connection, exhibition.id).await?;
     let confirm_by = Moment::of(service::confirm_by(call), &exhibition.time_zone);
     let messages = pending.into_iter().filter_map(|row| {

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Duration, Utc};
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -28,7 +27,7 @@ use crate::{
     fault::{Fault, Outcome, STALE, field, say},
     http::work::Work,
     identity::policy::{Apply, Decide, EditApplication, Permit, clock, conflict_of_interest},
-    platform::{clock::now, jobs::JobKind},
+    platform::{clock::now, database::Connection, jobs::JobKind},
     sme::{self, model::SmeStatus},
     transitions::Machine,
     values::{Localized, check_text},
@@ -163,7 +162,7 @@ pub async fn edit(work: &Work, permit: &Permit<EditApplication>, exhibition: &Ex
 }
 
 /// The checklist of one applicant.
-pub async fn readiness(connection: &impl ConnectionTrait, exhibition: &Exhibition, application: Uuid) -> Outcome<Vec<RequirementCheck>> {
+pub async fn readiness(connection: &Connection, exhibition: &Exhibition, application: Uuid) -> Outcome<Vec<RequirementCheck>> {
     let rules = calls::rules(connection, exhibition.id).await?;
     let products = store::products(connection, exhibition.id, Some(&[application])).await?.remove(&application).unwrap_or_default();
     let held = held_by_applicants(connection, exhibition.id, Some(application)).await?;
@@ -171,11 +170,11 @@ pub async fn readiness(connection: &impl ConnectionTrait, exhibition: &Exhibitio
 }
 
 /// The checklists of every applicant with these products, by application and SME, in as many statements as of one.
-async fn readiness_of_all<C: ConnectionTrait>(
-    connection: &C,
+async fn readiness_of_all(
+    connection: &Connection,
     exhibition: &Exhibition,
     products: HashMap<Uuid, Vec<ShownProduct>>,
-) -> Outcome<impl Fn(Uuid, Uuid) -> Vec<RequirementCheck> + use<C>> {
+) -> Outcome<impl Fn(Uuid, Uuid) -> Vec<RequirementCheck> + use<>> {
     let rules = calls::rules(connection, exhibition.id).await?;
     let mut held: HashMap<Uuid, Vec<_>> = HashMap::new();
     for document in held_by_applicants(connection, exhibition.id, None).await? {
@@ -190,11 +189,11 @@ async fn readiness_of_all<C: ConnectionTrait>(
 
 /// What keeps an application, or one that shares its booth, from being accepted; for any of them with these products, in as
 /// many statements as for one.
-pub async fn lacking<C: ConnectionTrait>(
-    connection: &C,
+pub async fn lacking(
+    connection: &Connection,
     exhibition: &Exhibition,
     products: HashMap<Uuid, Vec<ShownProduct>>,
-) -> Outcome<impl Fn(Uuid) -> Option<Localized> + use<C>> {
+) -> Outcome<impl Fn(Uuid) -> Option<Localized> + use<>> {
     let checklist_of = readiness_of_all(connection, exhibition, products).await?;
     let mut groups: HashMap<Uuid, Vec<(Uuid, Uuid)>> = HashMap::new();
     for member in store::group_members(connection, exhibition.id).await? {

@@ -11,7 +11,7 @@ use super::model::{ApplicationStatus, News, PendingDecision};
 use crate::{
     exhibitions::call::model::ShownProduct,
     fault::{Fault, Outcome},
-    platform::database::{marks, select, sql, update_if_version},
+    platform::database::{Connection, marks, select, sql, update_if_version},
     values::Localized,
 };
 
@@ -61,17 +61,17 @@ pub mod entity {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub async fn by_id(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<entity::Model> {
+pub async fn by_id(connection: &Connection, exhibition: Uuid, id: Uuid) -> Outcome<entity::Model> {
     let find = entity::Entity::find_by_id(id).filter(entity::Column::ExhibitionId.eq(exhibition));
     find.one(connection).await?.ok_or_else(Fault::not_found)
 }
 
-pub async fn insert(connection: &impl ConnectionTrait, application: entity::Model) -> Outcome<entity::Model> {
+pub async fn insert(connection: &Connection, application: entity::Model) -> Outcome<entity::Model> {
     Ok(application.into_active_model().insert(connection).await?)
 }
 
 /// Writes every column under the next version, unless somebody was faster.
-pub async fn update(connection: &impl ConnectionTrait, mut application: entity::Model) -> Outcome<entity::Model> {
+pub async fn update(connection: &Connection, mut application: entity::Model) -> Outcome<entity::Model> {
     let read = application.version;
     application.version += 1;
     let changed = application.clone().into_active_model().reset_all();
@@ -80,7 +80,7 @@ pub async fn update(connection: &impl ConnectionTrait, mut application: entity::
 }
 
 /// Lets those who share the booth of `lead` follow its status.
-pub async fn follow(connection: &impl ConnectionTrait, lead: &entity::Model, from: ApplicationStatus) -> Outcome<()> {
+pub async fn follow(connection: &Connection, lead: &entity::Model, from: ApplicationStatus) -> Outcome<()> {
     let text = "update applications set status = ?, decided_at = ?, confirm_by = ?, version = version + 1 where lead_id = ? and status = ?";
     let status = |status| sea_orm::ActiveEnum::into_value(status);
     let values = [status(lead.status).into(), lead.decided_at.into(), lead.confirm_by.into(), lead.id.into(), status(from).into()];
@@ -98,7 +98,7 @@ pub struct Named {
 
 const NAMED: &str = "select a.*, s.brand_name from applications a join smes s on s.id = a.sme_id";
 
-pub async fn named(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<Named> {
+pub async fn named(connection: &Connection, exhibition: Uuid, id: Uuid) -> Outcome<Named> {
     let text = format!("{NAMED} where a.exhibition_id = ? and a.id = ?");
     let row = connection.query_one_raw(sql(connection, &text, [exhibition.into(), id.into()])).await?.ok_or_else(Fault::not_found)?;
     Ok(Named::from_query_result(&row, "")?)
@@ -106,7 +106,7 @@ pub async fn named(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid
 
 /// Applications by id.
 pub async fn list(
-    connection: &impl ConnectionTrait,
+    connection: &Connection,
     exhibition: Uuid,
     status: Option<ApplicationStatus>,
     after: Option<Uuid>,
@@ -128,7 +128,7 @@ pub async fn list(
 }
 
 /// Applications with a decision that is not released, in order of the decision.
-pub async fn pending(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Named>> {
+pub async fn pending(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Named>> {
     let text = format!(
         "{NAMED} where a.exhibition_id = ? and a.pending_decision is not null order by a.pending_decision, a.waitlist_rank, a.id limit 10000"
     );
@@ -136,13 +136,13 @@ pub async fn pending(connection: &impl ConnectionTrait, exhibition: Uuid) -> Out
 }
 
 /// The waitlist in order.
-pub async fn waitlist(connection: &impl ConnectionTrait, exhibition: Uuid, limit: i64) -> Outcome<Vec<Named>> {
+pub async fn waitlist(connection: &Connection, exhibition: Uuid, limit: i64) -> Outcome<Vec<Named>> {
     let text = format!("{NAMED} where a.exhibition_id = ? and a.status = 'waitlisted' and a.lead_id is null order by a.waitlist_rank, a.id limit ?");
     rows(connection.query_all_raw(sql(connection, &text, [exhibition.into(), limit.into()])).await?)
 }
 
 /// Those who have a place for sure, or had one.
-pub async fn with_place(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Named>> {
+pub async fn with_place(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Named>> {
     let text = format!("{NAMED} where a.exhibition_id = ? and a.status in ('confirmed', 'attended', 'no_show') order by a.id limit 10000");
     rows(connection.query_all_raw(sql(connection, &text, [exhibition.into()])).await?)
 }
@@ -152,7 +152,7 @@ fn rows(rows: Vec<QueryResult>) -> Outcome<Vec<Named>> {
 }
 
 /// Wished products by application, of some or of all of an exhibition, in one statement.
-pub async fn products(connection: &impl ConnectionTrait, exhibition: Uuid, only: Option<&[Uuid]>) -> Outcome<HashMap<Uuid, Vec<ShownProduct>>> {
+pub async fn products(connection: &Connection, exhibition: Uuid, only: Option<&[Uuid]>) -> Outcome<HashMap<Uuid, Vec<ShownProduct>>> {
     let some = only.map(|only| format!("and a.id in ({})", marks(only.len()))).unwrap_or_default();
     let text = format!(
         "select a.id as application_id, p.id, p.title, c.path, c.is_food from applications a join application_products w on w.application_id = a.id \
@@ -173,7 +173,7 @@ pub async fn products(connection: &impl ConnectionTrait, exhibition: Uuid, only:
 }
 
 /// Replaces the wished products; the database refuses those of another SME.
-pub async fn set_products(connection: &impl ConnectionTrait, application: Uuid, products: &[Uuid]) -> Outcome<()> {
+pub async fn set_products(connection: &Connection, application: Uuid, products: &[Uuid]) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from application_products where application_id = ?", [application.into()])).await?;
     for product in products {
         let text = "insert into application_products (application_id, product_id) values (?, ?) on conflict do nothing";
@@ -183,13 +183,13 @@ pub async fn set_products(connection: &impl ConnectionTrait, application: Uuid, 
 }
 
 /// Whether two SMEs belong to one WUB group.
-pub async fn share_a_group(connection: &impl ConnectionTrait, one: Uuid, other: Uuid) -> Outcome<bool> {
+pub async fn share_a_group(connection: &Connection, one: Uuid, other: Uuid) -> Outcome<bool> {
     let text = "select 1 as one from wub_members a join wub_members b on b.group_id = a.group_id where a.sme_id = ? and b.sme_id = ?";
     Ok(connection.query_one_raw(sql(connection, text, [one.into(), other.into()])).await?.is_some())
 }
 
 /// What was submitted is under review from now on.
-pub async fn start_review(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<u64> {
+pub async fn start_review(connection: &Connection, exhibition: Uuid) -> Outcome<u64> {
     let text = "update applications set status = 'under_review', version = version + 1 where exhibition_id = ? and status = 'submitted'";
     Ok(connection.execute_raw(sql(connection, text, [exhibition.into()])).await?.rows_affected())
 }
@@ -204,14 +204,14 @@ pub struct Prepared {
 }
 
 /// Those who lead their booth and wait for a decision.
-pub async fn undecided(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<HashSet<Uuid>> {
+pub async fn undecided(connection: &Connection, exhibition: Uuid) -> Outcome<HashSet<Uuid>> {
     let text = "select id from applications where exhibition_id = ? and lead_id is null and status in ('submitted', 'under_review')";
     let rows = connection.query_all_raw(sql(connection, text, [exhibition.into()])).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
 /// Applications that SMEs of somebody have part in: their own, and those that lead a booth which they share.
-pub async fn of_smes(connection: &impl ConnectionTrait, exhibition: Uuid, smes: &[Uuid]) -> Outcome<HashSet<Uuid>> {
+pub async fn of_smes(connection: &Connection, exhibition: Uuid, smes: &[Uuid]) -> Outcome<HashSet<Uuid>> {
     if smes.is_empty() {
         return Ok(HashSet::new());
     }
@@ -223,14 +223,14 @@ pub async fn of_smes(connection: &impl ConnectionTrait, exhibition: Uuid, smes: 
 }
 
 /// Those for whom a decision is prepared and not released.
-pub async fn with_pending_decision(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<HashSet<Uuid>> {
+pub async fn with_pending_decision(connection: &Connection, exhibition: Uuid) -> Outcome<HashSet<Uuid>> {
     let text = "select id from applications where exhibition_id = ? and pending_decision is not null";
     let rows = connection.query_all_raw(sql(connection, text, [exhibition.into()])).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
 /// Prepares decisions, thousands in one statement. Returns how many of them could be.
-pub async fn prepare(connection: &impl ConnectionTrait, exhibition: Uuid, prepared: &[Prepared]) -> Outcome<u64> {
+pub async fn prepare(connection: &Connection, exhibition: Uuid, prepared: &[Prepared]) -> Outcome<u64> {
     let mut done = 0;
     for chunk in prepared.chunks(2_000) {
         // Both engines name the columns of a list of values so.
@@ -256,14 +256,14 @@ pub async fn prepare(connection: &impl ConnectionTrait, exhibition: Uuid, prepar
 }
 
 /// Takes back every decision that is not released.
-pub async fn clear(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<u64> {
+pub async fn clear(connection: &Connection, exhibition: Uuid) -> Outcome<u64> {
     let text = "update applications set pending_decision = null, decision_reason = null, decision_reason_en = null, waitlist_rank = null, version = version + 1 \
                 where exhibition_id = ? and pending_decision is not null";
     Ok(connection.execute_raw(sql(connection, text, [exhibition.into()])).await?.rows_affected())
 }
 
 /// Releases what is prepared, at the moment `at`, which then marks it. Those who share a booth follow.
-pub async fn release(connection: &impl ConnectionTrait, exhibition: Uuid, at: DateTime<Utc>, confirm_by: DateTime<Utc>) -> Outcome<u64> {
+pub async fn release(connection: &Connection, exhibition: Uuid, at: DateTime<Utc>, confirm_by: DateTime<Utc>) -> Outcome<u64> {
     let text = "update applications set status = case pending_decision when 'accept' then 'accepted' when 'waitlist' then 'waitlisted' else 'rejected' end, \
                 decided_at = ?, confirm_by = case pending_decision when 'accept' then ? end, pending_decision = null, version = version + 1 \
                 where exhibition_id = ? and pending_decision is not null and status = 'under_review'";
@@ -278,7 +278,7 @@ pub async fn release(connection: &impl ConnectionTrait, exhibition: Uuid, at: Da
 }
 
 /// Offers that nobody confirmed in time, locked by the call.
-pub async fn lapsed(connection: &impl ConnectionTrait, exhibition: Uuid, at: DateTime<Utc>) -> Outcome<Vec<entity::Model>> {
+pub async fn lapsed(connection: &Connection, exhibition: Uuid, at: DateTime<Utc>) -> Outcome<Vec<entity::Model>> {
     let find =
         entity::Entity::find().filter(entity::Column::ExhibitionId.eq(exhibition)).filter(entity::Column::Status.eq(ApplicationStatus::Accepted));
     let find = find.filter(entity::Column::LeadId.is_null()).filter(entity::Column::ConfirmBy.lt(at));
@@ -286,14 +286,14 @@ pub async fn lapsed(connection: &impl ConnectionTrait, exhibition: Uuid, at: Dat
 }
 
 /// When the next offer runs out.
-pub async fn next_lapse(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Option<DateTime<Utc>>> {
+pub async fn next_lapse(connection: &Connection, exhibition: Uuid) -> Outcome<Option<DateTime<Utc>>> {
     let text = "select min(confirm_by) as confirm_by from applications where exhibition_id = ? and status = 'accepted'";
     let row = connection.query_one_raw(sql(connection, text, [exhibition.into()])).await?;
     Ok(row.map(|row| row.try_get("", "confirm_by")).transpose()?.flatten())
 }
 
 /// Gives the waitlist this order, thousands in one statement.
-pub async fn rank(connection: &impl ConnectionTrait, exhibition: Uuid, order: &[Uuid]) -> Outcome<()> {
+pub async fn rank(connection: &Connection, exhibition: Uuid, order: &[Uuid]) -> Outcome<()> {
     let ranked: Vec<(i64, Uuid)> = (1..).zip(order.iter().copied()).collect();
     for chunk in ranked.chunks(5_000) {
         let text = format!(
@@ -308,7 +308,7 @@ pub async fn rank(connection: &impl ConnectionTrait, exhibition: Uuid, order: &[
 }
 
 /// The last rank that is given, waiting or prepared.
-pub async fn last_rank(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<i64> {
+pub async fn last_rank(connection: &Connection, exhibition: Uuid) -> Outcome<i64> {
     let text = "select coalesce(max(waitlist_rank), 0) as last from applications where exhibition_id = ?";
     let row = connection.query_one_raw(sql(connection, text, [exhibition.into()])).await?;
     row.map_or(Ok(0), |row| Ok(row.try_get("", "last")?))
@@ -323,14 +323,14 @@ pub struct GroupMember {
 }
 
 /// Who stands together, leads among them; without those who left or have not handed in.
-pub async fn group_members(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<GroupMember>> {
+pub async fn group_members(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<GroupMember>> {
     let text = "select coalesce(lead_id, id) as lead_id, id as application_id, sme_id from applications where exhibition_id = ? \
                 and status not in ('withdrawn', 'draft') order by id";
     select(connection, text, [exhibition.into()]).await
 }
 
 /// Tells every SME whose application was decided on at `at`, once.
-pub async fn tell_decided(connection: &impl ConnectionTrait, exhibition: Uuid, at: DateTime<Utc>) -> Outcome<()> {
+pub async fn tell_decided(connection: &Connection, exhibition: Uuid, at: DateTime<Utc>) -> Outcome<()> {
     let text = "insert into notices (sme_id, subject_id, kind, at, data, reason, reason_en, confirm_by) \
                 select sme_id, id, status, ?, ?, decision_reason, decision_reason_en, confirm_by from applications where exhibition_id = ? and decided_at = ?";
     let data = json!({ "exhibition_id": exhibition });
@@ -339,7 +339,7 @@ pub async fn tell_decided(connection: &impl ConnectionTrait, exhibition: Uuid, a
 }
 
 /// Tells every SME that still hopes or has a place what becomes of the exhibition itself.
-pub async fn tell_all(connection: &impl ConnectionTrait, exhibition: Uuid, news: News, data: serde_json::Value, at: DateTime<Utc>) -> Outcome<()> {
+pub async fn tell_all(connection: &Connection, exhibition: Uuid, news: News, data: serde_json::Value, at: DateTime<Utc>) -> Outcome<()> {
     let text = "insert into notices (sme_id, subject_id, kind, at, data) select sme_id, id, ?, ?, ? from applications where exhibition_id = ? \
                 and status not in ('withdrawn', 'rejected', 'declined', 'lapsed')";
     connection.execute_raw(sql(connection, text, [news.name().into(), at.into(), data.into(), exhibition.into()])).await?;
@@ -347,7 +347,7 @@ pub async fn tell_all(connection: &impl ConnectionTrait, exhibition: Uuid, news:
 }
 
 /// Tells one SME, and those who share its booth.
-pub async fn tell(connection: &impl ConnectionTrait, application: &entity::Model, at: DateTime<Utc>) -> Outcome<()> {
+pub async fn tell(connection: &Connection, application: &entity::Model, at: DateTime<Utc>) -> Outcome<()> {
     let text = "insert into notices (sme_id, subject_id, kind, at, data, reason, reason_en, confirm_by) \
          select sme_id, id, status, ?, ?, decision_reason, decision_reason_en, confirm_by from applications where id = ? or lead_id = ?";
     let data = json!({ "exhibition_id": application.exhibition_id });
@@ -374,7 +374,7 @@ pub struct NoticeRow {
 }
 
 /// The newest notices of an SME.
-pub async fn notices(connection: &impl ConnectionTrait, sme: Uuid) -> Outcome<Vec<NoticeRow>> {
+pub async fn notices(connection: &Connection, sme: Uuid) -> Outcome<Vec<NoticeRow>> {
     let text = "select n.subject_id as application_id, e.id as exhibition_id, n.kind, n.at, n.data, a.status, e.title, e.time_zone, n.reason, n.reason_en, n.confirm_by \
                 from notices n join applications a on a.id = n.subject_id join exhibitions e on e.id = a.exhibition_id \
                 where n.sme_id = ? order by n.at desc, n.subject_id limit 100";

@@ -21,6 +21,7 @@ use crate::{
         reply::{Created, NoContent},
     },
     identity::policy::ReadExhibition,
+    platform::database::Connection,
     values::Localized,
 };
 
@@ -168,7 +169,7 @@ pub struct NewCallQuestion {
 }
 
 /// The call as everybody may read it, in three statements.
-pub async fn read(connection: &impl sea_orm::ConnectionTrait, exhibition: &Exhibition) -> Result<Call, Fault> {
+pub async fn read(connection: &Connection, exhibition: &Exhibition) -> Result<Call, Fault> {
     let call = store::find(connection, exhibition.id).await?.ok_or_else(Fault::not_found)?;
     let moment = |at| Moment::of(at, &exhibition.time_zone);
     Ok(Call {

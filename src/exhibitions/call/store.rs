@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::model::{Question, Rule};
 use crate::{
     fault::{Fault, Outcome, say},
-    platform::database::{sql, update_if_version},
+    platform::database::{Connection, sql, update_if_version},
 };
 
 pub mod entity {
@@ -44,30 +44,30 @@ pub mod entity {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub async fn find(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Option<entity::Model>> {
+pub async fn find(connection: &Connection, exhibition: Uuid) -> Outcome<Option<entity::Model>> {
     Ok(entity::Entity::find_by_id(exhibition).one(connection).await?)
 }
 
 /// The call of an exhibition, which has to have one.
-pub async fn by_exhibition(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<entity::Model> {
+pub async fn by_exhibition(connection: &Connection, exhibition: Uuid) -> Outcome<entity::Model> {
     let missing = || Fault::conflict("no_call", say("Pameran ini tidak membuka pendaftaran.", "This exhibition has no call."));
     find(connection, exhibition).await?.ok_or_else(missing)
 }
 
 /// The call as something to be read, which an exhibition may not have.
-pub async fn to_read(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<entity::Model> {
+pub async fn to_read(connection: &Connection, exhibition: Uuid) -> Outcome<entity::Model> {
     find(connection, exhibition).await?.ok_or_else(Fault::not_found)
 }
 
 /// The call, locked against everybody who offers or frees a place, under the next version of its decisions.
-pub async fn lock(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<entity::Model> {
+pub async fn lock(connection: &Connection, exhibition: Uuid) -> Outcome<entity::Model> {
     let text = "update exhibition_calls set decisions_version = decisions_version + 1 where exhibition_id = ?";
     connection.execute_raw(sql(connection, text, [exhibition.into()])).await?;
     by_exhibition(connection, exhibition).await
 }
 
 /// Lets an SME apply until a moment after the deadline.
-pub async fn set_grace(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Uuid, until: DateTime<Utc>, by: Uuid) -> Outcome<()> {
+pub async fn set_grace(connection: &Connection, exhibition: Uuid, sme: Uuid, until: DateTime<Utc>, by: Uuid) -> Outcome<()> {
     let text = "insert into call_graces (exhibition_id, sme_id, until, granted_by) values (?, ?, ?, ?) \
                 on conflict (exhibition_id, sme_id) do update set until = excluded.until, granted_by = excluded.granted_by";
     connection.execute_raw(sql(connection, text, [exhibition.into(), sme.into(), until.into(), by.into()])).await?;
@@ -75,26 +75,26 @@ pub async fn set_grace(connection: &impl ConnectionTrait, exhibition: Uuid, sme:
 }
 
 /// Until when an SME may apply although the call is closed.
-pub async fn grace(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Uuid) -> Outcome<Option<DateTime<Utc>>> {
+pub async fn grace(connection: &Connection, exhibition: Uuid, sme: Uuid) -> Outcome<Option<DateTime<Utc>>> {
     let text = "select until from call_graces where exhibition_id = ? and sme_id = ?";
     let row = connection.query_one_raw(sql(connection, text, [exhibition.into(), sme.into()])).await?;
     Ok(row.map(|row| row.try_get("", "until")).transpose()?)
 }
 
 /// Remembers who changed the set of decisions.
-pub async fn decided_by(connection: &impl ConnectionTrait, exhibition: Uuid, by: Uuid) -> Outcome<()> {
+pub async fn decided_by(connection: &Connection, exhibition: Uuid, by: Uuid) -> Outcome<()> {
     let text = "update exhibition_calls set decided_by = ? where exhibition_id = ?";
     connection.execute_raw(sql(connection, text, [by.into(), exhibition.into()])).await?;
     Ok(())
 }
 
-pub async fn insert(connection: &impl ConnectionTrait, call: entity::Model) -> Outcome<()> {
+pub async fn insert(connection: &Connection, call: entity::Model) -> Outcome<()> {
     call.into_active_model().insert(connection).await?;
     Ok(())
 }
 
 /// Writes what a coordinator sets, unless somebody was faster.
-pub async fn update(connection: &impl ConnectionTrait, mut call: entity::Model) -> Outcome<()> {
+pub async fn update(connection: &Connection, mut call: entity::Model) -> Outcome<()> {
     use sea_orm::ActiveValue::NotSet;
     let read = call.version;
     call.version += 1;
@@ -107,7 +107,7 @@ fn list<T: serde::de::DeserializeOwned>(row: &QueryResult, name: &str) -> Outcom
     serde_json::from_value(row.try_get("", name)?).map_err(Fault::internal)
 }
 
-pub async fn rules(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Rule>> {
+pub async fn rules(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Rule>> {
     let text = "select id, scope, any_of, valid_through, severity, effective_from, source from requirement_rules where exhibition_id = ? order by id limit 100";
     let rows = connection.query_all_raw(sql(connection, text, [exhibition.into()])).await?;
     let rule = |row: &QueryResult| -> Outcome<Rule> {
@@ -124,7 +124,7 @@ pub async fn rules(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outco
     rows.iter().map(rule).collect()
 }
 
-pub async fn insert_rule(connection: &impl ConnectionTrait, exhibition: Uuid, rule: &Rule) -> Outcome<()> {
+pub async fn insert_rule(connection: &Connection, exhibition: Uuid, rule: &Rule) -> Outcome<()> {
     let text = "insert into requirement_rules (id, exhibition_id, scope, any_of, valid_through, severity, effective_from, source) values (?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
         rule.id.into(),
@@ -140,7 +140,7 @@ pub async fn insert_rule(connection: &impl ConnectionTrait, exhibition: Uuid, ru
     Ok(())
 }
 
-pub async fn questions(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Question>> {
+pub async fn questions(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Question>> {
     let text = "select id, text, kind, options, scope, is_required from call_questions where exhibition_id = ? order by position, id limit 100";
     let rows = connection.query_all_raw(sql(connection, text, [exhibition.into()])).await?;
     let question = |row: &QueryResult| -> Outcome<Question> {
@@ -156,7 +156,7 @@ pub async fn questions(connection: &impl ConnectionTrait, exhibition: Uuid) -> O
     rows.iter().map(question).collect()
 }
 
-pub async fn insert_question(connection: &impl ConnectionTrait, exhibition: Uuid, position: i64, question: &Question) -> Outcome<()> {
+pub async fn insert_question(connection: &Connection, exhibition: Uuid, position: i64, question: &Question) -> Outcome<()> {
     let text = "insert into call_questions (id, exhibition_id, position, text, kind, options, scope, is_required) values (?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
         question.id.into(),
@@ -173,7 +173,7 @@ pub async fn insert_question(connection: &impl ConnectionTrait, exhibition: Uuid
 }
 
 /// Deletes a rule (`requirement_rules`) or a question (`call_questions`) of an exhibition.
-pub async fn delete(connection: &impl ConnectionTrait, table: &'static str, exhibition: Uuid, id: Uuid) -> Outcome<()> {
+pub async fn delete(connection: &Connection, table: &'static str, exhibition: Uuid, id: Uuid) -> Outcome<()> {
     let text = format!("delete from {table} where exhibition_id = ? and id = ?");
     let gone = connection.execute_raw(sql(connection, &text, [exhibition.into(), id.into()])).await?.rows_affected();
     if gone == 1 { Ok(()) } else { Err(Fault::not_found()) }

@@ -15,16 +15,16 @@ use crate::{
     fault::{Fault, Outcome, STALE},
     platform::{
         clock::now,
-        database::{marks, select, sql},
+        database::{Connection, marks, select, sql},
     },
 };
 
-pub async fn documents(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<SetupDocument>> {
+pub async fn documents(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<SetupDocument>> {
     let text = "select id, title, body, must_acknowledge, version from setup_documents where exhibition_id = ? order by id limit 100";
     select(connection, text, [exhibition.into()]).await
 }
 
-pub async fn insert_document(connection: &impl ConnectionTrait, exhibition: Uuid, document: &SetupDocument) -> Outcome<()> {
+pub async fn insert_document(connection: &Connection, exhibition: Uuid, document: &SetupDocument) -> Outcome<()> {
     let text = "insert into setup_documents (id, exhibition_id, title, body, must_acknowledge, created_at) values (?, ?, ?, ?, ?, ?)";
     let values = [
         document.id.into(),
@@ -39,7 +39,7 @@ pub async fn insert_document(connection: &impl ConnectionTrait, exhibition: Uuid
 }
 
 /// Copies the documents to another exhibition, where nobody has read them yet.
-pub async fn copy_documents(connection: &impl ConnectionTrait, from: Uuid, to: Uuid) -> Outcome<()> {
+pub async fn copy_documents(connection: &Connection, from: Uuid, to: Uuid) -> Outcome<()> {
     for document in documents(connection, from).await? {
         insert_document(connection, to, &SetupDocument { id: Uuid::now_v7(), ..document }).await?;
     }
@@ -47,7 +47,7 @@ pub async fn copy_documents(connection: &impl ConnectionTrait, from: Uuid, to: U
 }
 
 /// Writes a document under its next version, unless somebody was faster.
-pub async fn update_document(connection: &impl ConnectionTrait, exhibition: Uuid, document: &SetupDocument) -> Outcome<()> {
+pub async fn update_document(connection: &Connection, exhibition: Uuid, document: &SetupDocument) -> Outcome<()> {
     let text = "update setup_documents set title = ?, body = ?, must_acknowledge = ?, version = version + 1 where exhibition_id = ? and id = ? and version = ?";
     let values = [
         serde_json::json!(document.title).into(),
@@ -69,13 +69,13 @@ pub struct Acknowledged {
     pub at: DateTime<Utc>,
 }
 
-pub async fn acknowledged(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Acknowledged>> {
+pub async fn acknowledged(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Acknowledged>> {
     let text = "select k.document_id, k.application_id, k.at from setup_acknowledgements k join setup_documents d on d.id = k.document_id \
                 and d.version = k.document_version where k.exhibition_id = ? limit 100000";
     select(connection, text, [exhibition.into()]).await
 }
 
-pub async fn acknowledge(connection: &impl ConnectionTrait, exhibition: Uuid, document: &SetupDocument, application: Uuid, by: Uuid) -> Outcome<()> {
+pub async fn acknowledge(connection: &Connection, exhibition: Uuid, document: &SetupDocument, application: Uuid, by: Uuid) -> Outcome<()> {
     let text = "insert into setup_acknowledgements (exhibition_id, document_id, application_id, document_version, acknowledged_by, at) \
                 values (?, ?, ?, ?, ?, ?) on conflict do nothing";
     let values = [exhibition.into(), document.id.into(), application.into(), document.version.into(), by.into(), now().into()];
@@ -84,7 +84,7 @@ pub async fn acknowledge(connection: &impl ConnectionTrait, exhibition: Uuid, do
 }
 
 /// The application that a code belongs to.
-pub async fn by_code(connection: &impl ConnectionTrait, exhibition: Uuid, code: &str) -> Outcome<Option<Uuid>> {
+pub async fn by_code(connection: &Connection, exhibition: Uuid, code: &str) -> Outcome<Option<Uuid>> {
     let row = connection
         .query_one_raw(sql(connection, "select id from applications where exhibition_id = ? and check_in_code = ?", [exhibition.into(), code.into()]))
         .await?;
@@ -101,21 +101,21 @@ pub struct CheckInRow {
 }
 
 /// Records a check-in, unless that was done. True where it is new.
-pub async fn check_in(connection: &impl ConnectionTrait, exhibition: Uuid, row: &CheckInRow, by: Uuid) -> Outcome<bool> {
+pub async fn check_in(connection: &Connection, exhibition: Uuid, row: &CheckInRow, by: Uuid) -> Outcome<bool> {
     let text = "insert into check_ins (id, exhibition_id, application_id, batch_id, at, recorded_by, recorded_at) values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing";
     let values = [row.id.into(), exhibition.into(), row.application_id.into(), row.batch_id.into(), row.at.into(), by.into(), now().into()];
     Ok(connection.execute_raw(sql(connection, text, values)).await?.rows_affected() == 1)
 }
 
 /// Check-ins, of one application or of all of an exhibition.
-pub async fn check_ins(connection: &impl ConnectionTrait, exhibition: Uuid, application: Option<Uuid>) -> Outcome<Vec<CheckInRow>> {
+pub async fn check_ins(connection: &Connection, exhibition: Uuid, application: Option<Uuid>) -> Outcome<Vec<CheckInRow>> {
     let one = if application.is_some() { "and application_id = ?" } else { "" };
     let text = format!("select id, application_id, batch_id, at from check_ins where exhibition_id = ? {one} order by id limit 50000");
     select(connection, &text, [exhibition].into_iter().chain(application).map(Into::into)).await
 }
 
 /// Marks the live places of an application, in one batch or in all, as taken; not one that somebody else stands in by now.
-pub async fn mark_checked_in(connection: &impl ConnectionTrait, application: Uuid, batch: Option<Uuid>) -> Outcome<()> {
+pub async fn mark_checked_in(connection: &Connection, application: Uuid, batch: Option<Uuid>) -> Outcome<()> {
     let one = if batch.is_some() { "and batch_id = ?" } else { "" };
     let text = format!(
         "update booth_assignments set status = 'checked_in' where application_id = ? and plan = 'live' {one} and (status in ('held', 'confirmed') \
@@ -128,7 +128,7 @@ pub async fn mark_checked_in(connection: &impl ConnectionTrait, application: Uui
 }
 
 /// Confirmed exhibitors did not come; their places are free, unless one who shares them came.
-pub async fn mark_no_show(connection: &impl ConnectionTrait, exhibition: Uuid, applications: &[Uuid]) -> Outcome<()> {
+pub async fn mark_no_show(connection: &Connection, exhibition: Uuid, applications: &[Uuid]) -> Outcome<()> {
     let marks = marks(applications.len());
     let ids = || applications.iter().map(|id| Value::from(*id));
     let text = format!(
@@ -155,7 +155,7 @@ struct ExpectedRow {
 
 /// Exhibitors with the days on which they are there: those of their batches, or all. In one statement for any number of
 /// exhibitions.
-pub async fn expected(connection: &impl ConnectionTrait, exhibitions: &[Exhibition], application: Option<Uuid>) -> Outcome<Vec<Expected>> {
+pub async fn expected(connection: &Connection, exhibitions: &[Exhibition], application: Option<Uuid>) -> Outcome<Vec<Expected>> {
     let one = if application.is_some() { "and a.id = ?" } else { "" };
     let text = format!(
         "select a.exhibition_id, a.id as application_id, a.sme_id, s.brand_name, b.starts_on, b.ends_on from applications a join smes s on s.id = a.sme_id \
@@ -197,18 +197,18 @@ const REPORT: &str =
     "select exhibition_id, application_id, day, status, sales_minor, transactions, units, visitors, orders_minor, note, version from daily_reports";
 
 /// Reports of any number of exhibitions.
-pub async fn reports(connection: &impl ConnectionTrait, exhibitions: &[Exhibition]) -> Outcome<Vec<Report>> {
+pub async fn reports(connection: &Connection, exhibitions: &[Exhibition]) -> Outcome<Vec<Report>> {
     let text = format!("{REPORT} where exhibition_id in ({}) order by day, application_id limit 200000", marks(exhibitions.len()));
     select(connection, &text, ids(exhibitions)).await
 }
 
-pub async fn report(connection: &impl ConnectionTrait, application: Uuid, day: NaiveDate) -> Outcome<Option<Report>> {
+pub async fn report(connection: &Connection, application: Uuid, day: NaiveDate) -> Outcome<Option<Report>> {
     let found = select(connection, &format!("{REPORT} where application_id = ? and day = ?"), [application.into(), day.into()]).await?;
     Ok(found.into_iter().next())
 }
 
 /// Writes a report: a first one, or the next version of the one that was read.
-pub async fn write_report(connection: &impl ConnectionTrait, report: &Report, by: Uuid) -> Outcome<()> {
+pub async fn write_report(connection: &Connection, report: &Report, by: Uuid) -> Outcome<()> {
     let text = "insert into daily_reports (exhibition_id, application_id, day, status, sales_minor, transactions, units, visitors, orders_minor, note, \
                 reported_by, reported_at, version) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (application_id, day) do update set \
                 status = excluded.status, sales_minor = excluded.sales_minor, transactions = excluded.transactions, units = excluded.units, \
@@ -234,7 +234,7 @@ pub async fn write_report(connection: &impl ConnectionTrait, report: &Report, by
 }
 
 /// The application of an SME among those of an exhibition.
-pub async fn own(connection: &impl ConnectionTrait, exhibition: Uuid, sme: Uuid) -> Outcome<applications::store::entity::Model> {
+pub async fn own(connection: &Connection, exhibition: Uuid, sme: Uuid) -> Outcome<applications::store::entity::Model> {
     let application = crate::exhibitions::store::application(connection, exhibition, sme).await?.ok_or_else(Fault::not_found)?;
     applications::store::by_id(connection, exhibition, application).await
 }

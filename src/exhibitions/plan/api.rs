@@ -8,7 +8,6 @@ use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
 };
-use sea_orm::ConnectionTrait;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -32,6 +31,7 @@ use crate::{
         reply::{Created, File, NoContent, Svg},
     },
     identity::policy::ReadExhibition,
+    platform::database::Connection,
     values::{Language, Money, MoneyInput},
 };
 
@@ -248,7 +248,7 @@ pub struct Suggestion {
     pub unplaced: Vec<Unplaced>,
 }
 
-async fn read(connection: &impl ConnectionTrait, exhibition: &Exhibition, kind: PlanKind) -> Outcome<Plan> {
+async fn read(connection: &Connection, exhibition: &Exhibition, kind: PlanKind) -> Outcome<Plan> {
     let version = store::version(connection, exhibition.id).await?;
     let booths = store::booths(connection, exhibition.id).await?;
     let assignments = store::assignments(connection, exhibition.id, kind).await?;
@@ -266,13 +266,7 @@ async fn read(connection: &impl ConnectionTrait, exhibition: &Exhibition, kind: 
 }
 
 /// The picture of one batch of a plan; the first one unless `batch` names another.
-pub async fn draw(
-    connection: &impl ConnectionTrait,
-    exhibition: &Exhibition,
-    kind: PlanKind,
-    batch: Option<Uuid>,
-    language: Language,
-) -> Outcome<String> {
+pub async fn draw(connection: &Connection, exhibition: &Exhibition, kind: PlanKind, batch: Option<Uuid>, language: Language) -> Outcome<String> {
     let batches = store::batches(connection, exhibition.id).await?;
     let shown = match batch {
         Some(id) => Some(batches.iter().find(|batch| batch.id == id).ok_or_else(Fault::not_found)?),

@@ -11,7 +11,7 @@ use crate::{
     fault::{Fault, Outcome, say},
     platform::{
         clock::now,
-        database::{insert_many, select, sql},
+        database::{Connection, insert_many, select, sql},
     },
 };
 
@@ -19,25 +19,25 @@ fn text_of(plan: PlanKind) -> Value {
     sea_orm::ActiveEnum::into_value(plan).into()
 }
 
-pub async fn halls(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Hall>> {
+pub async fn halls(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Hall>> {
     let text = "select id, name, width_mm, depth_mm from halls where exhibition_id = ? order by id limit 50";
     select(connection, text, vec![exhibition.into()]).await
 }
 
-pub async fn insert_hall(connection: &impl ConnectionTrait, exhibition: Uuid, hall: &Hall) -> Outcome<()> {
+pub async fn insert_hall(connection: &Connection, exhibition: Uuid, hall: &Hall) -> Outcome<()> {
     let text = "insert into halls (id, exhibition_id, name, width_mm, depth_mm) values (?, ?, ?, ?, ?)";
     let values = [hall.id.into(), exhibition.into(), hall.name.clone().into(), hall.width_mm.into(), hall.depth_mm.into()];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())
 }
 
-pub async fn batches(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Batch>> {
+pub async fn batches(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Batch>> {
     let text = "select id, name, starts_on, ends_on from exhibition_batches where exhibition_id = ? order by starts_on limit 100";
     select(connection, text, vec![exhibition.into()]).await
 }
 
 /// Moves all batches by as many days, the foremost in that direction first, so that they never meet on the way.
-pub async fn move_batches(connection: &impl ConnectionTrait, exhibition: Uuid, moved: TimeDelta) -> Outcome<()> {
+pub async fn move_batches(connection: &Connection, exhibition: Uuid, moved: TimeDelta) -> Outcome<()> {
     let mut batches = batches(connection, exhibition).await?;
     if moved > TimeDelta::zero() {
         batches.reverse();
@@ -50,20 +50,20 @@ pub async fn move_batches(connection: &impl ConnectionTrait, exhibition: Uuid, m
     Ok(())
 }
 
-pub async fn insert_batch(connection: &impl ConnectionTrait, exhibition: Uuid, batch: &Batch) -> Outcome<()> {
+pub async fn insert_batch(connection: &Connection, exhibition: Uuid, batch: &Batch) -> Outcome<()> {
     let text = "insert into exhibition_batches (id, exhibition_id, name, starts_on, ends_on) values (?, ?, ?, ?, ?)";
     let values = [batch.id.into(), exhibition.into(), batch.name.clone().into(), batch.starts_on.into(), batch.ends_on.into()];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())
 }
 
-pub async fn booths(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Booth>> {
+pub async fn booths(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Booth>> {
     let text = "select b.id, b.hall_id, b.code, b.class, b.x_mm, b.y_mm, b.width_mm, b.depth_mm, b.power_w, b.fee_minor, b.is_blocked, \
                 (select count(*) from booth_slots s where s.booth_id = b.id) as slots from booths b where b.exhibition_id = ? order by b.code limit 2000";
     select(connection, text, vec![exhibition.into()]).await
 }
 
-pub async fn insert_booths(connection: &impl ConnectionTrait, exhibition: Uuid, booths: &[Booth]) -> Outcome<()> {
+pub async fn insert_booths(connection: &Connection, exhibition: Uuid, booths: &[Booth]) -> Outcome<()> {
     let row = |booth: &Booth| {
         vec![
             booth.id.into(),
@@ -88,7 +88,7 @@ pub async fn insert_booths(connection: &impl ConnectionTrait, exhibition: Uuid, 
 
 /// Removes a booth in which nobody has ever been put.
 /// Deletes a booth in which nobody stands in either plan; places that were given up go with it.
-pub async fn delete_booth(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<()> {
+pub async fn delete_booth(connection: &Connection, exhibition: Uuid, id: Uuid) -> Outcome<()> {
     let given_up = "delete from booth_assignments where exhibition_id = ? and booth_id = ? and status = 'released'";
     connection.execute_raw(sql(connection, given_up, [exhibition.into(), id.into()])).await?;
     let stands = "select 1 as one from booth_assignments where exhibition_id = ? and booth_id = ? limit 1";
@@ -113,13 +113,13 @@ pub struct Version {
     pub published_at: Option<DateTime<Utc>>,
 }
 
-pub async fn version(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Version> {
+pub async fn version(connection: &Connection, exhibition: Uuid) -> Outcome<Version> {
     let found = select(connection, "select version, published_at from exhibition_plans where exhibition_id = ?", vec![exhibition.into()]).await?;
     Ok(found.into_iter().next().unwrap_or(Version { version: 1, published_at: None }))
 }
 
 /// Moves the version on, which keeps two editors from working at the same moment.
-pub async fn bump(connection: &impl ConnectionTrait, exhibition: Uuid, published_at: Option<DateTime<Utc>>) -> Outcome<Version> {
+pub async fn bump(connection: &Connection, exhibition: Uuid, published_at: Option<DateTime<Utc>>) -> Outcome<Version> {
     let text = "insert into exhibition_plans (exhibition_id, version, published_at) values (?, 2, ?) on conflict (exhibition_id) do update \
                 set version = exhibition_plans.version + 1, published_at = coalesce(excluded.published_at, exhibition_plans.published_at)";
     connection.execute_raw(sql(connection, text, [exhibition.into(), published_at.into()])).await?;
@@ -152,13 +152,13 @@ const ASSIGNED: &str = "select x.id, x.batch_id, x.booth_id, b.code as booth_cod
                         join smes s on s.id = a.sme_id";
 
 /// Who stands where in a plan, released ones left out.
-pub async fn assignments(connection: &impl ConnectionTrait, exhibition: Uuid, plan: PlanKind) -> Outcome<Vec<Assignment>> {
+pub async fn assignments(connection: &Connection, exhibition: Uuid, plan: PlanKind) -> Outcome<Vec<Assignment>> {
     let text =
         format!("{ASSIGNED} where x.exhibition_id = ? and x.plan = ? and x.status <> 'released' order by b.code, x.slot_no, x.batch_id limit 20000");
     select(connection, &text, vec![exhibition.into(), text_of(plan)]).await
 }
 
-pub async fn assignment(connection: &impl ConnectionTrait, exhibition: Uuid, plan: PlanKind, id: Uuid) -> Outcome<Assignment> {
+pub async fn assignment(connection: &Connection, exhibition: Uuid, plan: PlanKind, id: Uuid) -> Outcome<Assignment> {
     let text = format!("{ASSIGNED} where x.exhibition_id = ? and x.plan = ? and x.id = ? and x.status <> 'released'");
     select(connection, &text, vec![exhibition.into(), text_of(plan), id.into()]).await?.into_iter().next().ok_or_else(Fault::not_found)
 }
@@ -170,7 +170,7 @@ struct Accepted {
 
 /// Puts applicants into slots; held unless the SME has confirmed. The database refuses a slot that is taken. Returns the
 /// assignments in the order of the placements.
-pub async fn assign(connection: &impl ConnectionTrait, exhibition: Uuid, plan: PlanKind, placements: &[Placement]) -> Outcome<Vec<Uuid>> {
+pub async fn assign(connection: &Connection, exhibition: Uuid, plan: PlanKind, placements: &[Placement]) -> Outcome<Vec<Uuid>> {
     let text = "select id from applications where exhibition_id = ? and status = 'accepted'";
     let accepted: HashSet<Uuid> =
         select::<Accepted>(connection, text, [exhibition.into()]).await?.into_iter().map(|application| application.id).collect();
@@ -195,20 +195,20 @@ pub async fn assign(connection: &impl ConnectionTrait, exhibition: Uuid, plan: P
 }
 
 /// Whether somebody stands in a slot. The index decides; this only finds the better words.
-pub async fn is_taken(connection: &impl ConnectionTrait, plan: PlanKind, placement: &Placement) -> Outcome<bool> {
+pub async fn is_taken(connection: &Connection, plan: PlanKind, placement: &Placement) -> Outcome<bool> {
     let text = "select 1 as one from booth_assignments where plan = ? and booth_id = ? and slot_no = ? and batch_id = ? \
                 and status in ('held', 'confirmed', 'checked_in')";
     let values = [text_of(plan), placement.booth.into(), placement.slot.into(), placement.batch.into()];
     Ok(connection.query_one_raw(sql(connection, text, values)).await?.is_some())
 }
 
-pub async fn unassign(connection: &impl ConnectionTrait, id: Uuid) -> Outcome<()> {
+pub async fn unassign(connection: &Connection, id: Uuid) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from booth_assignments where id = ?", [id.into()])).await?;
     Ok(())
 }
 
 /// Puts the draft in place of the live plan. Who has checked in, or did not come, stays as recorded.
-pub async fn publish(connection: &impl ConnectionTrait, exhibition: Uuid, draft: &[Assignment]) -> Outcome<()> {
+pub async fn publish(connection: &Connection, exhibition: Uuid, draft: &[Assignment]) -> Outcome<()> {
     let text = "delete from booth_assignments where exhibition_id = ? and plan = 'live' and status in ('held', 'confirmed', 'released')";
     connection.execute_raw(sql(connection, text, [exhibition.into()])).await?;
     let recorded = assignments(connection, exhibition, PlanKind::Live).await?;
@@ -220,7 +220,7 @@ pub async fn publish(connection: &impl ConnectionTrait, exhibition: Uuid, draft:
 }
 
 /// Those who hold a place and lead their booth, with what their placement has to respect, in one statement.
-pub async fn exhibitors(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Exhibitor>> {
+pub async fn exhibitors(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Exhibitor>> {
     let shows = |condition: &str| {
         format!(
             "case when exists (select 1 from application_products w join products p on p.id = w.product_id join categories c on c.id = p.category_id \
@@ -238,7 +238,7 @@ pub async fn exhibitors(connection: &impl ConnectionTrait, exhibition: Uuid) -> 
 }
 
 /// A batch of an exhibition: the one that is named, or the only one there is.
-pub async fn batch(connection: &impl ConnectionTrait, exhibition: Uuid, id: Option<Uuid>) -> Outcome<Option<Batch>> {
+pub async fn batch(connection: &Connection, exhibition: Uuid, id: Option<Uuid>) -> Outcome<Option<Batch>> {
     let batches = batches(connection, exhibition).await?;
     Ok(match (id, batches.as_slice()) {
         (Some(id), _) => batches.into_iter().find(|batch| batch.id == id),

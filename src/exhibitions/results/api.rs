@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Path};
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use super::{
@@ -34,6 +33,7 @@ use crate::{
         reply::{Csv, File, Xlsx},
     },
     identity::policy::{ReadExhibition, ReadResults},
+    platform::database::Connection,
     values::Localized,
 };
 
@@ -61,7 +61,7 @@ pub struct OtherResults {
 }
 
 /// Everything that results are made of, in as many statements for ten exhibitions as for one.
-async fn facts(connection: &impl ConnectionTrait, all: &[Exhibition]) -> Outcome<(Vec<Expected>, Vec<Report>)> {
+async fn facts(connection: &Connection, all: &[Exhibition]) -> Outcome<(Vec<Expected>, Vec<Report>)> {
     Ok((onsite::store::expected(connection, all, None).await?, onsite::store::reports(connection, all).await?))
 }
 

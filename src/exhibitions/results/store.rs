@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::{
@@ -14,12 +14,12 @@ use crate::{
         },
     },
     fault::Outcome,
-    platform::database::select,
+    platform::database::{Connection, select},
     values::Localized,
 };
 
 /// Exhibitions of the agency that were held, the newest ones, without `exhibition` itself.
-pub async fn others(connection: &impl ConnectionTrait, exhibition: &Exhibition) -> Outcome<Vec<Exhibition>> {
+pub async fn others(connection: &Connection, exhibition: &Exhibition) -> Outcome<Vec<Exhibition>> {
     use ExhibitionStatus::{Archived, Completed, Ongoing};
     let find = entity::Entity::find()
         .filter(entity::Column::AgencyId.eq(exhibition.agency_id))
@@ -38,7 +38,7 @@ struct CategoryRow {
 }
 
 /// The root category that most line-up items of each exhibitor are of.
-pub async fn main_categories(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<HashMap<Uuid, String>> {
+pub async fn main_categories(connection: &Connection, exhibition: Uuid) -> Outcome<HashMap<Uuid, String>> {
     let text = "select l.application_id, c.path, count(*) as items from lineup_items l join products p on p.id = l.product_id \
                 join categories c on c.id = p.category_id where l.exhibition_id = ? group by l.application_id, c.path order by l.application_id, c.path";
     let mut counts: HashMap<Uuid, HashMap<String, i64>> = HashMap::new();
@@ -66,7 +66,7 @@ pub struct PackRow {
 }
 
 /// What every exhibitor brings.
-pub async fn packing(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<PackRow>> {
+pub async fn packing(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<PackRow>> {
     let text = format!(
         "select l.sme_id, s.brand_name, coalesce(a.lead_id, a.id) as lead_id, coalesce(l.frozen_title, p.title) as title, v.sku, l.units_planned, \
                 l.is_sample, v.weight_g from lineup_items l join applications a on a.id = l.application_id and a.status in {TAKES_PART} join smes s on s.id = l.sme_id \

@@ -8,7 +8,6 @@ use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
 };
-use sea_orm::ConnectionTrait;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -36,6 +35,7 @@ use crate::{
         reply::{NoContent, page_limit},
     },
     identity::policy::{self, Permit, ReadExhibition, Review, Scope},
+    platform::database::Connection,
     sme::api::Reason,
     values::Localized,
 };
@@ -221,14 +221,14 @@ fn blind_label(application: Uuid) -> String {
     format!("Pendaftar {}", id[id.len() - 6..].to_uppercase())
 }
 
-async fn rubric_reply(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Reply<Rubric>> {
+async fn rubric_reply(connection: &Connection, exhibition: Uuid) -> Outcome<Reply<Rubric>> {
     let version = calls::to_read(connection, exhibition).await?.version;
     let category = |row: RubricCategory| Category { id: Some(row.id), name: row.name, weight_bp: row.weight_bp, is_required: row.is_required == 1 };
     let categories = store::rubric(connection, exhibition).await?.into_iter().map(category).collect();
     Ok(Reply::new(&Rubric { categories }).version(version))
 }
 
-async fn phases_reply(connection: &impl ConnectionTrait, exhibition: &Exhibition) -> Outcome<Reply<Phases>> {
+async fn phases_reply(connection: &Connection, exhibition: &Exhibition) -> Outcome<Reply<Phases>> {
     let version = calls::to_read(connection, exhibition.id).await?.version;
     let phase = |row: Phase| ReviewPhase {
         name: row.name,
@@ -242,7 +242,7 @@ async fn phases_reply(connection: &impl ConnectionTrait, exhibition: &Exhibition
     Ok(Reply::new(&Phases { phases }).version(version))
 }
 
-async fn reviews(connection: &impl ConnectionTrait, member: &Member, exhibition: &Exhibition, application: Uuid) -> Outcome<Reviews> {
+async fn reviews(connection: &Connection, member: &Member, exhibition: &Exhibition, application: Uuid) -> Outcome<Reviews> {
     let standing = service::admitted(connection, member, exhibition, application).await?;
     let phase = store::active_phase(connection, exhibition.id).await?;
     let oversees = service::oversees(member, exhibition) && standing.is_assigned == 0;

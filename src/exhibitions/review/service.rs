@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -23,7 +22,7 @@ use crate::{
         model::{Actor, AgencyRole},
         policy::{ManageExhibition, Permit, Review},
     },
-    platform::clock::now,
+    platform::{clock::now, database::Connection},
 };
 
 /// Sets the rubric under the version of the call. Not once something is scored.
@@ -160,7 +159,7 @@ pub fn oversees(actor: &Actor, exhibition: &Exhibition) -> bool {
 }
 
 /// Fails where a blind phase keeps names from those who only review.
-pub async fn check_not_blind(connection: &impl ConnectionTrait, actor: &Actor, exhibition: &Exhibition) -> Outcome<()> {
+pub async fn check_not_blind(connection: &Connection, actor: &Actor, exhibition: &Exhibition) -> Outcome<()> {
     let reviews_only =
         |(agency, role): &(Uuid, AgencyRole)| *agency != exhibition.agency_id || matches!(role, AgencyRole::Curator | AgencyRole::Mentor);
     let is_reviewer = actor.agencies.iter().any(|(agency, _)| *agency == exhibition.agency_id);
@@ -175,7 +174,7 @@ pub async fn check_not_blind(connection: &impl ConnectionTrait, actor: &Actor, e
 }
 
 /// What a reviewer has to do with an application they may review: assigned, or overseeing the exhibition.
-pub async fn admitted(connection: &impl ConnectionTrait, actor: &Actor, exhibition: &Exhibition, application: Uuid) -> Outcome<Standing> {
+pub async fn admitted(connection: &Connection, actor: &Actor, exhibition: &Exhibition, application: Uuid) -> Outcome<Standing> {
     let standing = store::standing(connection, (application, actor.user_id)).await?;
     if standing.has_conflict > 0 {
         return Err(has_conflict());

@@ -12,23 +12,23 @@ use crate::{
     fault::Outcome,
     platform::{
         clock::now,
-        database::{insert_many, select, sql},
+        database::{Connection, insert_many, select, sql},
     },
     values::Localized,
 };
 
-pub async fn rubric(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<RubricCategory>> {
+pub async fn rubric(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<RubricCategory>> {
     let text = "select id, name, weight_bp, is_required from rubric_categories where exhibition_id = ? order by position, id limit 50";
     select(connection, text, [exhibition.into()]).await
 }
 
-pub async fn is_scored(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<bool> {
+pub async fn is_scored(connection: &Connection, exhibition: Uuid) -> Outcome<bool> {
     let text = "select 1 as one from review_scores where exhibition_id = ? limit 1";
     Ok(connection.query_one_raw(sql(connection, text, [exhibition.into()])).await?.is_some())
 }
 
 /// Replaces the rubric; the database refuses that once something is scored.
-pub async fn set_rubric(connection: &impl ConnectionTrait, exhibition: Uuid, rubric: &[RubricCategory]) -> Outcome<()> {
+pub async fn set_rubric(connection: &Connection, exhibition: Uuid, rubric: &[RubricCategory]) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from rubric_categories where exhibition_id = ?", [exhibition.into()])).await?;
     let row = |(position, category): (usize, &RubricCategory)| {
         let position = Value::from(position as i64);
@@ -38,17 +38,17 @@ pub async fn set_rubric(connection: &impl ConnectionTrait, exhibition: Uuid, rub
     insert_many(connection, "rubric_categories (id, exhibition_id, position, name, weight_bp, is_required)", rows).await
 }
 
-pub async fn phases(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Phase>> {
+pub async fn phases(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Phase>> {
     let text =
         "select name, can_review, see_others, is_blind, ends_at, is_active from review_phases where exhibition_id = ? order by position limit 50";
     select(connection, text, [exhibition.into()]).await
 }
 
-pub async fn active_phase(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Option<Phase>> {
+pub async fn active_phase(connection: &Connection, exhibition: Uuid) -> Outcome<Option<Phase>> {
     Ok(phases(connection, exhibition).await?.into_iter().find(|phase| phase.is_active == 1))
 }
 
-pub async fn set_phases(connection: &impl ConnectionTrait, exhibition: Uuid, phases: &[Phase]) -> Outcome<()> {
+pub async fn set_phases(connection: &Connection, exhibition: Uuid, phases: &[Phase]) -> Outcome<()> {
     connection.execute_raw(sql(connection, "delete from review_phases where exhibition_id = ?", [exhibition.into()])).await?;
     let row = |(position, phase): (usize, &Phase)| {
         vec![
@@ -67,7 +67,7 @@ pub async fn set_phases(connection: &impl ConnectionTrait, exhibition: Uuid, pha
 }
 
 /// Applications that wait for reviews: submitted, leading their booth, by id.
-pub async fn reviewable(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Uuid>> {
+pub async fn reviewable(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Uuid>> {
     let text =
         "select id from applications where exhibition_id = ? and lead_id is null and status in ('submitted', 'under_review') order by id limit 10000";
     let rows = connection.query_all_raw(sql(connection, text, [exhibition.into()])).await?;
@@ -75,7 +75,7 @@ pub async fn reviewable(connection: &impl ConnectionTrait, exhibition: Uuid) -> 
 }
 
 /// The staff of an agency who may review.
-pub async fn reviewers(connection: &impl ConnectionTrait, agency: Uuid) -> Outcome<HashSet<Uuid>> {
+pub async fn reviewers(connection: &Connection, agency: Uuid) -> Outcome<HashSet<Uuid>> {
     let text = "select distinct user_id from agency_members where agency_id = ? and role in ('curator', 'mentor', 'coordinator', 'head')";
     let rows = connection.query_all_raw(sql(connection, text, [agency.into()])).await?;
     Ok(rows.iter().map(|row| row.try_get("", "user_id")).collect::<Result<_, _>>()?)
@@ -87,19 +87,19 @@ struct PairRow {
     reviewer_id: Uuid,
 }
 
-async fn pairs(connection: &impl ConnectionTrait, text: &str, exhibition: Uuid) -> Outcome<Vec<Pair>> {
+async fn pairs(connection: &Connection, text: &str, exhibition: Uuid) -> Outcome<Vec<Pair>> {
     let rows: Vec<PairRow> = select(connection, text, [exhibition.into()]).await?;
     Ok(rows.into_iter().map(|row| (row.application_id, row.reviewer_id)).collect())
 }
 
 /// Who works on what.
-pub async fn assigned(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Pair>> {
+pub async fn assigned(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Pair>> {
     pairs(connection, "select application_id, reviewer_id from review_assignments where exhibition_id = ? and recused_because is null", exhibition)
         .await
 }
 
 /// Who must not work on what: conflicts of interest and recusals.
-pub async fn barred(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Pair>> {
+pub async fn barred(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Pair>> {
     let conflicts = pairs(connection, "select application_id, user_id as reviewer_id from review_conflicts where exhibition_id = ?", exhibition);
     let mut barred = conflicts.await?;
     let recused = "select application_id, reviewer_id from review_assignments where exhibition_id = ? and recused_because is not null";
@@ -107,21 +107,21 @@ pub async fn barred(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outc
     Ok(barred)
 }
 
-pub async fn assign(connection: &impl ConnectionTrait, exhibition: Uuid, pairs: &[Pair]) -> Outcome<()> {
+pub async fn assign(connection: &Connection, exhibition: Uuid, pairs: &[Pair]) -> Outcome<()> {
     let at = now();
     let rows = pairs.iter().map(|(application, reviewer)| vec![(*application).into(), (*reviewer).into(), exhibition.into(), at.into()]).collect();
     insert_many(connection, "review_assignments (application_id, reviewer_id, exhibition_id, created_at)", rows).await
 }
 
 /// Takes an assignment back; false where there is none.
-pub async fn unassign(connection: &impl ConnectionTrait, exhibition: Uuid, (application, reviewer): Pair) -> Outcome<bool> {
+pub async fn unassign(connection: &Connection, exhibition: Uuid, (application, reviewer): Pair) -> Outcome<bool> {
     let text = "delete from review_assignments where exhibition_id = ? and application_id = ? and reviewer_id = ?";
     let values = [exhibition.into(), application.into(), reviewer.into()];
     Ok(connection.execute_raw(sql(connection, text, values)).await?.rows_affected() == 1)
 }
 
 /// Notes that a reviewer steps aside, assigned or not.
-pub async fn recuse(connection: &impl ConnectionTrait, exhibition: Uuid, (application, reviewer): Pair, reason: &str) -> Outcome<()> {
+pub async fn recuse(connection: &Connection, exhibition: Uuid, (application, reviewer): Pair, reason: &str) -> Outcome<()> {
     let text = "insert into review_assignments (application_id, reviewer_id, exhibition_id, recused_because, created_at) values (?, ?, ?, ?, ?) \
                 on conflict (application_id, reviewer_id) do update set recused_because = excluded.recused_because";
     let values = [application.into(), reviewer.into(), exhibition.into(), reason.into(), now().into()];
@@ -138,7 +138,7 @@ pub struct Standing {
     pub has_conflict: i64,
 }
 
-pub async fn standing(connection: &impl ConnectionTrait, (application, reviewer): Pair) -> Outcome<Standing> {
+pub async fn standing(connection: &Connection, (application, reviewer): Pair) -> Outcome<Standing> {
     let text = "select (select count(*) from review_assignments where application_id = ? and reviewer_id = ? and recused_because is null) as is_assigned, \
                 (select count(*) from review_assignments where application_id = ? and reviewer_id = ? and recused_because is not null) as is_recused, \
                 (select count(*) from reviews where application_id = ? and reviewer_id = ?) as has_review, \
@@ -149,13 +149,7 @@ pub async fn standing(connection: &impl ConnectionTrait, (application, reviewer)
 }
 
 /// Writes the one review of a reviewer, in place of an earlier one.
-pub async fn write(
-    connection: &impl ConnectionTrait,
-    exhibition: Uuid,
-    (application, reviewer): Pair,
-    comment: &str,
-    scores: &[(Uuid, i64)],
-) -> Outcome<()> {
+pub async fn write(connection: &Connection, exhibition: Uuid, (application, reviewer): Pair, comment: &str, scores: &[(Uuid, i64)]) -> Outcome<()> {
     let text = "insert into reviews (application_id, reviewer_id, exhibition_id, comment, created_at, updated_at) values (?, ?, ?, ?, ?, ?) \
                 on conflict (application_id, reviewer_id) do update set comment = excluded.comment, updated_at = excluded.updated_at";
     let values = [application.into(), reviewer.into(), exhibition.into(), comment.into(), now().into(), now().into()];
@@ -167,7 +161,7 @@ pub async fn write(
     insert_many(connection, "review_scores (application_id, reviewer_id, exhibition_id, category_id, score)", rows).await
 }
 
-pub async fn delete(connection: &impl ConnectionTrait, exhibition: Uuid, (application, reviewer): Pair) -> Outcome<bool> {
+pub async fn delete(connection: &Connection, exhibition: Uuid, (application, reviewer): Pair) -> Outcome<bool> {
     let text = "delete from reviews where exhibition_id = ? and application_id = ? and reviewer_id = ?";
     let values = [exhibition.into(), application.into(), reviewer.into()];
     Ok(connection.execute_raw(sql(connection, text, values)).await?.rows_affected() == 1)
@@ -183,7 +177,7 @@ pub struct ReviewRow {
     pub has_conflict: i64,
 }
 
-pub async fn reviews(connection: &impl ConnectionTrait, application: Uuid) -> Outcome<Vec<ReviewRow>> {
+pub async fn reviews(connection: &Connection, application: Uuid) -> Outcome<Vec<ReviewRow>> {
     let text = "select r.reviewer_id, u.display_name as reviewer, r.comment, r.updated_at, \
                 (select count(*) from review_conflicts c where c.application_id = r.application_id and c.user_id = r.reviewer_id) as has_conflict \
                 from reviews r join users u on u.id = r.reviewer_id where r.application_id = ? order by r.created_at, r.reviewer_id limit 200";
@@ -197,13 +191,13 @@ pub struct ScoreRow {
     pub score: i64,
 }
 
-pub async fn scores(connection: &impl ConnectionTrait, application: Uuid) -> Outcome<Vec<ScoreRow>> {
+pub async fn scores(connection: &Connection, application: Uuid) -> Outcome<Vec<ScoreRow>> {
     let text = "select reviewer_id, category_id, score from review_scores where application_id = ? limit 10000";
     select(connection, text, [application.into()]).await
 }
 
 /// What the reviews of one application, or of all of an exhibition, give. Reviews by people who have a conflict of interest by now are left out.
-pub async fn given(connection: &impl ConnectionTrait, exhibition: Uuid, application: Option<Uuid>) -> Outcome<Vec<Given>> {
+pub async fn given(connection: &Connection, exhibition: Uuid, application: Option<Uuid>) -> Outcome<Vec<Given>> {
     let one = if application.is_some() { "and s.application_id = ?" } else { "" };
     let text = format!(
         "select s.application_id, s.reviewer_id, cast(sum(s.score * c.weight_bp) as bigint) as points, cast(sum(c.weight_bp) as bigint) as weight \
@@ -226,7 +220,7 @@ pub struct CaseRow {
 }
 
 /// What a reviewer has to do, by id, after `after`.
-pub async fn queue(connection: &impl ConnectionTrait, exhibition: Uuid, reviewer: Uuid, after: Option<Uuid>, limit: i64) -> Outcome<Vec<CaseRow>> {
+pub async fn queue(connection: &Connection, exhibition: Uuid, reviewer: Uuid, after: Option<Uuid>, limit: i64) -> Outcome<Vec<CaseRow>> {
     let text = "select a.id as application_id, a.sme_id, s.brand_name, a.pitch, a.answers, \
                 (select count(*) from reviews r where r.application_id = a.id and r.reviewer_id = x.reviewer_id) as is_reviewed \
                 from review_assignments x join applications a on a.id = x.application_id join smes s on s.id = a.sme_id \
@@ -245,7 +239,7 @@ pub struct ProgressRow {
     pub recused: i64,
 }
 
-pub async fn progress(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<ProgressRow>> {
+pub async fn progress(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<ProgressRow>> {
     let text = "select x.reviewer_id, u.display_name as reviewer, \
                 cast(sum(case when x.recused_because is null then 1 else 0 end) as bigint) as assigned, \
                 cast(sum(case when x.recused_because is null and r.reviewer_id is not null then 1 else 0 end) as bigint) as reviewed, \
@@ -257,6 +251,6 @@ pub async fn progress(connection: &impl ConnectionTrait, exhibition: Uuid) -> Ou
 }
 
 /// The mean score of one application in hundredths of a point.
-pub async fn mean_of(connection: &impl ConnectionTrait, exhibition: Uuid, application: Uuid) -> Outcome<Option<i64>> {
+pub async fn mean_of(connection: &Connection, exhibition: Uuid, application: Uuid) -> Outcome<Option<i64>> {
     Ok(means(&given(connection, exhibition, Some(application)).await?).get(&application).map(|(mean, _)| *mean))
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use chrono::Months;
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -23,11 +22,11 @@ use crate::{
     fault::{Fault, Outcome, field, say},
     http::work::{Work, hex},
     identity::policy::{Decide, Permit},
-    platform::clock::now,
+    platform::{clock::now, database::Connection},
 };
 
 /// Everything that a run is computed from, in a number of statements that does not depend on the applicants.
-pub async fn inputs(connection: &impl ConnectionTrait, exhibition: &Exhibition, params: &Params) -> Outcome<Vec<Candidate>> {
+pub async fn inputs(connection: &Connection, exhibition: &Exhibition, params: &Params) -> Outcome<Vec<Candidate>> {
     let scores = review::model::means(&review::store::given(connection, exhibition.id, None).await?);
     let from = exhibition.starts_on.unwrap_or_else(|| now().date_naive());
     let since = from.checked_sub_months(Months::new(params.history_years.saturating_mul(12)));
@@ -62,7 +61,7 @@ pub async fn inputs(connection: &impl ConnectionTrait, exhibition: &Exhibition, 
     Ok(candidates.collect())
 }
 
-async fn check(connection: &impl ConnectionTrait, params: &Params) -> Outcome<()> {
+async fn check(connection: &Connection, params: &Params) -> Outcome<()> {
     let mut faults = Vec::new();
     let mut range = |value: i64, most: i64, pointer: &str| {
         catalogue::model::check_range(Some(value), 0..=most, pointer, &mut faults);

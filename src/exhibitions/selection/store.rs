@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     exhibitions::store::entity::Model as Exhibition,
     fault::{Fault, Outcome},
-    platform::database::{select, sql},
+    platform::database::{Connection, select, sql},
 };
 
 /// An applicant that leads its booth and waits for a decision.
@@ -18,7 +18,7 @@ pub struct Applicant {
     pub is_wub: i64,
 }
 
-pub async fn applicants(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<Applicant>> {
+pub async fn applicants(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<Applicant>> {
     let text = "select a.id as application_id, case when exists (select 1 from wub_members m where m.sme_id = a.sme_id) \
                 or exists (select 1 from applications f where f.lead_id = a.id and f.status <> 'withdrawn') then cast(1 as bigint) else 0 end as is_wub \
                 from applications a where a.exhibition_id = ? and a.lead_id is null and a.status in ('submitted', 'under_review') order by a.id limit 10000";
@@ -37,7 +37,7 @@ pub struct History {
 
 /// History of every applicant and of those who share a booth, one row for each SME. An exhibition of unknown date counts
 /// as participation, but not as a recent one.
-pub async fn history(connection: &impl ConnectionTrait, exhibition: &Exhibition, since: Option<NaiveDate>) -> Outcome<Vec<History>> {
+pub async fn history(connection: &Connection, exhibition: &Exhibition, since: Option<NaiveDate>) -> Outcome<Vec<History>> {
     let sum = |condition: &str| format!("cast(sum(case when {condition} then 1 else 0 end) as bigint)");
     let text = format!(
         "select coalesce(a.lead_id, a.id) as application_id, {} as participations, {} as recent_participations, {} as recent_no_shows \
@@ -63,7 +63,7 @@ pub struct Run {
     pub created_at: DateTime<Utc>,
 }
 
-pub async fn insert(connection: &impl ConnectionTrait, exhibition: Uuid, run: &Run) -> Outcome<()> {
+pub async fn insert(connection: &Connection, exhibition: Uuid, run: &Run) -> Outcome<()> {
     let text = "insert into selection_runs (id, exhibition_id, params, inputs, inputs_sha256, result, created_by, created_at) values (?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
         run.id.into(),
@@ -79,7 +79,7 @@ pub async fn insert(connection: &impl ConnectionTrait, exhibition: Uuid, run: &R
     Ok(())
 }
 
-pub async fn run(connection: &impl ConnectionTrait, exhibition: Uuid, id: Uuid) -> Outcome<Run> {
+pub async fn run(connection: &Connection, exhibition: Uuid, id: Uuid) -> Outcome<Run> {
     let text = "select id, params, inputs, inputs_sha256, result, created_by, created_at from selection_runs where exhibition_id = ? and id = ?";
     select(connection, text, [exhibition.into(), id.into()]).await?.into_iter().next().ok_or_else(Fault::not_found)
 }
@@ -95,7 +95,7 @@ pub struct RunHead {
 }
 
 /// The newest runs.
-pub async fn runs(connection: &impl ConnectionTrait, exhibition: Uuid) -> Outcome<Vec<RunHead>> {
+pub async fn runs(connection: &Connection, exhibition: Uuid) -> Outcome<Vec<RunHead>> {
     let text = "select id, params, inputs_sha256, created_by, created_at from selection_runs where exhibition_id = ? order by id desc limit 100";
     select(connection, text, [exhibition.into()]).await
 }

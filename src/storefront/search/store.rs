@@ -1,7 +1,7 @@
 //! SQL of the index.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     exhibitions::store::{LINEUP_IS_PUBLIC, TAKES_PART},
     fault::Outcome,
-    platform::database::select,
+    platform::database::{Connection, select},
     values::Localized,
 };
 
@@ -51,7 +51,7 @@ impl From<Row> for IndexRow {
 const COLUMNS: &str = "p.sme_handle, p.category_path, p.regency_code, p.price_minor, p.published_at, p.title_sort, p.search_text";
 
 /// Listed products by id.
-pub async fn listed(connection: &impl ConnectionTrait, after: Uuid) -> Outcome<Vec<IndexRow>> {
+pub async fn listed(connection: &Connection, after: Uuid) -> Outcome<Vec<IndexRow>> {
     let text = format!(
         "select p.product_id, cast(0 as bigint) as version, {COLUMNS} from storefront_products p where p.listed = 1 and p.product_id > ? \
          order by p.product_id limit {BATCH}"
@@ -61,7 +61,7 @@ pub async fn listed(connection: &impl ConnectionTrait, after: Uuid) -> Outcome<V
 }
 
 /// Products that were listed, changed or left after a version and id, in that order.
-pub async fn changed(connection: &impl ConnectionTrait, (version, product): (i64, Uuid)) -> Outcome<Vec<IndexRow>> {
+pub async fn changed(connection: &Connection, (version, product): (i64, Uuid)) -> Outcome<Vec<IndexRow>> {
     let text = format!(
         "select c.product_id, c.version, {COLUMNS} from storefront_changes c \
          left join storefront_products p on p.product_id = c.product_id and p.listed = 1 \
@@ -94,7 +94,7 @@ struct WubRow {
 }
 
 /// What filters and facets name beside the products.
-pub async fn surroundings(connection: &impl ConnectionTrait, version: i64) -> Outcome<Surroundings> {
+pub async fn surroundings(connection: &Connection, version: i64) -> Outcome<Surroundings> {
     let categories: Vec<CategoryRow> = select(connection, "select slug, name from categories", []).await?;
     let text = format!(
         "select distinct e.id, e.slug, e.title, l.product_id, x.batch_id, b.code as booth from exhibitions e \
