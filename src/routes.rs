@@ -2,7 +2,8 @@
 
 use poem::{
     Endpoint, EndpointExt, IntoEndpoint, Route, get, handler,
-    middleware::{AddData, RequestId},
+    http::header,
+    middleware::{AddData, RequestId, SetHeader},
     put,
     web::{Data, Json},
 };
@@ -57,6 +58,10 @@ pub fn document() -> Value {
     document::complete::<Problem>(&service().spec())
 }
 
+/// The page of the documentation carries its script and styles in itself; nobody else's page may show it in a frame.
+const DOCS_POLICY: &str = "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data:; \
+                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 #[derive(Clone)]
 struct Document(std::sync::Arc<Value>);
 
@@ -80,8 +85,11 @@ pub fn routes(app: &App) -> impl Endpoint + 'static {
     let service = service();
     let document = document();
     let outermost = Outermost::new(Operations::of(&document), app.config.requests_at_once);
-    let mut route =
-        Route::new().nest("/docs", service.swagger_ui()).at("/openapi.json", get(openapi)).at("/media/*key", get(rendition)).nest("/", service);
+    let mut route = Route::new()
+        .nest("/docs", service.swagger_ui().with(SetHeader::new().overriding(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)))
+        .at("/openapi.json", get(openapi))
+        .at("/media/*key", get(rendition))
+        .nest("/", service);
     if app.config.bucket_endpoint.is_none() {
         route = route.at(format!("/{}/uploads/:upload_id", app.config.bucket_name), put(pass_upload));
     }

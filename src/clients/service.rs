@@ -10,7 +10,10 @@ use chrono::{DateTime, Duration, Utc};
 use governor::{Quota, RateLimiter, clock::DefaultClock, middleware::StateInformationMiddleware, state::keyed::DashMapStateStore};
 use moka::future::Cache;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use uuid::Uuid;
 
 use super::{
@@ -33,8 +36,14 @@ use crate::{
 
 /// A key that was revoked elsewhere is believed for so long.
 const BELIEVED: StdDuration = StdDuration::from_secs(10);
-/// Keys and origins that are looked up at a time; more are asked to come back.
+/// Keys and origins that are looked up at a time. The next wait their turn, in the order in which they came.
 const LOOKUPS_AT_ONCE: usize = 16;
+/// Keys that were good before are read again beside those, so that nobody who guesses keeps them waiting.
+const REREADS_AT_ONCE: usize = 16;
+/// How long one waits for its turn; then it is asked to come back.
+const LOOKUP_PATIENCE: StdDuration = StdDuration::from_secs(5);
+/// How long it is remembered that a key was good.
+const GOOD_BEFORE: StdDuration = StdDuration::from_hours(24);
 /// Keys and origins remembered; whoever guesses pushes out other guesses.
 const MOST_REMEMBERED: u64 = 20_000;
 /// Most clients of an owner.
@@ -54,8 +63,11 @@ pub struct Clients {
     /// By hash of the key; that a key is unknown is remembered too.
     known: Cache<String, Option<Arc<Client>>>,
     origins: Cache<String, bool>,
+    /// Hashes of keys that were good.
+    good_before: Cache<String, ()>,
     /// Looking up keys that nobody knows must not take the connections of those who are known.
     lookups: Semaphore,
+    rereads: Semaphore,
     /// Each replica counts for itself.
     limiters: HashMap<RateTier, Limiter>,
     used: Mutex<HashMap<Uuid, Used>>,
@@ -74,11 +86,18 @@ impl Default for Clients {
         Self {
             known: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(BELIEVED).build(),
             origins: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(BELIEVED).build(),
+            good_before: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(GOOD_BEFORE).build(),
             lookups: Semaphore::new(LOOKUPS_AT_ONCE),
+            rereads: Semaphore::new(REREADS_AT_ONCE),
             limiters: RateTier::ALL.into_iter().map(limiter).collect(),
             used: Mutex::default(),
         }
     }
+}
+
+/// A place among those that are looked up.
+async fn turn(places: &Semaphore) -> Outcome<SemaphorePermit<'_>> {
+    timeout(LOOKUP_PATIENCE, places.acquire()).await.map_err(Fault::unavailable)?.map_err(Fault::internal)
 }
 
 /// How a request stands to the rate of its client.
@@ -96,8 +115,12 @@ impl Clients {
         let known = if let Some(known) = self.known.get(&hash).await {
             known
         } else {
-            let _lookup = self.lookups.try_acquire().map_err(Fault::unavailable)?;
+            let was_good = self.good_before.get(&hash).await.is_some();
+            let _turn = turn(if was_good { &self.rereads } else { &self.lookups }).await?;
             let read = read(app, &hash).await?.map(Arc::new);
+            if read.is_some() {
+                self.good_before.insert(hash.clone(), ()).await;
+            }
             self.known.insert(hash, read.clone()).await;
             read
         };
@@ -109,7 +132,7 @@ impl Clients {
         if let Some(known) = self.origins.get(origin).await {
             return Ok(known);
         }
-        let _lookup = self.lookups.try_acquire().map_err(Fault::unavailable)?;
+        let _turn = turn(&self.lookups).await?;
         let known = store::is_known_origin(app.database.reader(), origin).await?;
         self.origins.insert(origin.to_owned(), known).await;
         Ok(known)
@@ -207,7 +230,10 @@ pub async fn flush_usage(app: &App) {
         // Replicas that write at once lock rows in one order.
         in_order.sort_by_key(|(client, _)| **client);
         for (client, used) in in_order {
-            store::add_usage(work.db(), *client, used.requests, used.refused).await?;
+            if store::add_usage(work.db(), *client, used.requests, used.refused).await? {
+                let permit = policy::system::<ManageClients>(Uuid::nil());
+                work.audit(&permit, "use", "api_client", *client, json!({ "day": now().date_naive() }), None).await?;
+            }
         }
         work.commit().await
     };

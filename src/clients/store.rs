@@ -208,15 +208,16 @@ pub async fn revoke(connection: &Connection, client: Uuid) -> Outcome<()> {
     Ok(())
 }
 
-/// Adds to what a client used today.
-pub async fn add_usage(connection: &Connection, client: Uuid, requests: i64, refused: i64) -> Outcome<()> {
-    let text = "insert into api_usage (client_id, day, requests, refused) values (?, ?, ?, ?) on conflict (client_id, day) do update \
-                set requests = api_usage.requests + excluded.requests, refused = api_usage.refused + excluded.refused";
-    let values = [client.into(), now().date_naive().into(), requests.into(), refused.into()];
-    connection.execute_raw(sql(connection, text, values)).await?;
+/// Adds to what a client used today (UTC); whether that is its first use of the day.
+pub async fn add_usage(connection: &Connection, client: Uuid, requests: i64, refused: i64) -> Outcome<bool> {
+    let today: NaiveDate = now().date_naive();
+    let text = "insert into api_usage (client_id, day, requests, refused) values (?, ?, 0, 0) on conflict (client_id, day) do nothing";
+    let is_first = connection.execute_raw(sql(connection, text, [client.into(), today.into()])).await?.rows_affected() == 1;
+    let text = "update api_usage set requests = requests + ?, refused = refused + ? where client_id = ? and day = ?";
+    connection.execute_raw(sql(connection, text, [requests.into(), refused.into(), client.into(), today.into()])).await?;
     let text = "update api_clients set last_used_at = ? where id = ?";
     connection.execute_raw(sql(connection, text, [now().into(), client.into()])).await?;
-    Ok(())
+    Ok(is_first)
 }
 
 #[derive(FromQueryResult)]

@@ -87,7 +87,7 @@ impl Asking {
     }
 }
 
-/// The facets of a list with commas.
+/// The facets of a list with commas; one that is named again is still counted once.
 pub fn facets(names: &str) -> Outcome<Asking> {
     let known = |name: &str| Facet::ALL.into_iter().find(|facet| facet.name() == name);
     let unknown = |name: &str| {
@@ -96,7 +96,13 @@ pub fn facets(names: &str) -> Outcome<Asking> {
             .detail(say(format!("Tidak ada faset `{name}`; ada {all}."), format!("There is no facet `{name}`; there are {all}.")))
     };
     let others = names.split(',').filter(|name| *name != ATTRIBUTES);
-    let facets = others.map(|name| known(name).ok_or_else(|| unknown(name))).collect::<Outcome<_>>()?;
+    let mut facets: Vec<Facet> = Vec::new();
+    for name in others {
+        let facet = known(name).ok_or_else(|| unknown(name))?;
+        if !facets.contains(&facet) {
+            facets.push(facet);
+        }
+    }
     Ok(Asking { facets, has_attributes: names.split(',').any(|name| name == ATTRIBUTES) })
 }
 
@@ -120,7 +126,7 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
     let around = if needs_around { app.catalogue.around(app).await? } else { Arc::default() };
     let today = today(ZONE);
     let limit = listing.limit as usize;
-    let answer = app.catalogue.ask(app, |index| {
+    let question = |index: &Index| {
         let found = index.find(&listing.words, &listing.filters, &around, went_on.as_ref(), today);
         let hits = index.page(&found, listing.sort, went_on.as_ref().map(|position| &position.last), limit);
         let count = |facet: &Facet| (facet.name().into_owned(), facet_values(index, &found, facet, &around, listing.language, today));
@@ -130,6 +136,11 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
             facets.extend(all.filter(|(_, values)| !values.is_empty()).take(MOST_VALUES));
         }
         Asked { total: found.count(), hits, facets, ways: found.ways }
+    };
+    // Counting everything, and guessing what was meant, take milliseconds: others are answered meanwhile.
+    let answer = app.catalogue.ask(app, |index| {
+        let takes_long = !listing.facets.is_empty() || index.has_to_guess(&listing.words);
+        if takes_long { tokio::task::block_in_place(|| question(index)) } else { question(index) }
     });
     let Asked { total, hits, facets, ways } = answer.await?;
     let cards = match &listing.parts {

@@ -66,7 +66,10 @@ pub fn refusal(text: &str, to_private: bool) -> Option<Say> {
     let is_reachable = match url.host() {
         Some(Host::Ipv4(address)) => is_public_v4(address),
         Some(Host::Ipv6(address)) => is_public_v6(address),
-        Some(Host::Domain(name)) => name.rsplit_once('.').is_some_and(|(_, top)| !matches!(top, "localhost" | "internal" | "local")),
+        // A dot at the end says only that the name is whole.
+        Some(Host::Domain(name)) => {
+            name.trim_end_matches('.').rsplit_once('.').is_some_and(|(_, top)| !matches!(top, "localhost" | "internal" | "local"))
+        }
         None => false,
     };
     (!is_reachable && !to_private).then(|| say("Alamat itu tidak dapat dicapai dari internet.", "That address can't be reached from the internet."))
@@ -78,10 +81,12 @@ struct PublicOnly;
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            // The same is said of a name that is not there and of one that is in the office's own network: who made the endpoint
+            // reads it, and must not learn the names of that network by trying.
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.ok().into_iter().flatten();
             let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
             if public.is_empty() {
-                return Err(format!("{} has no public address", name.as_str()).into());
+                return Err("the name has no public address".into());
             }
             Ok(Box::new(public.into_iter()) as Addrs)
         })
@@ -145,6 +150,8 @@ mod tests {
             "https://user:pass@example.org/",
             "https://db.internal/",
             "https://x.localhost/",
+            "https://localhost./",
+            "https://db.internal./",
             "ftp://example.org/",
             "hooks",
         ] {

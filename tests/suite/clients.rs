@@ -1,8 +1,11 @@
 //! Programs of others: their keys, the web pages they are for, their scopes, rates and rotation.
 
-use etalase::clients::service::flush_usage;
+use etalase::{clients::service::flush_usage, platform::database::sql};
+use futures_util::future::join_all;
 use reqwest::Method;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::world::{Answer, Engine, Person, Town, World};
 
@@ -222,6 +225,40 @@ on_both! {
         create(&reader).await.expect(403);
         let own = create(&town.owner).await.expect(201);
         assert_eq!((own.text("/handle"), own.header("idempotent-replayed")), ("dodol-kunci-2".to_owned(), String::new()));
+    }
+
+    async fn whoever_guesses_keys_keeps_nobody_else_waiting(world: World) {
+        let town = world.town().await;
+        let key = publishable(&town, json!({})).await.text("/key");
+        browse(&world, &key, Some(PAGE)).await.expect(200);
+        let guess = async |n: usize| {
+            for m in 0..10 {
+                let answer = browse(&world, &format!("etalase_pk_guess_{n}_{m}"), None).await;
+                assert!([401, 503].contains(&answer.status), "{}", answer.status);
+            }
+        };
+        let known = async || {
+            for _ in 0..20 {
+                // What is believed for ten seconds is read again.
+                world.app.clients.forget();
+                browse(&world, &key, Some(PAGE)).await.expect(200);
+            }
+        };
+        tokio::join!(known(), known(), join_all((0..60).map(guess)));
+    }
+
+    async fn a_key_in_use_is_named_in_the_audit_trail_once_a_day(world: World) {
+        let town = world.town().await;
+        let client = publishable(&town, json!({})).await;
+        for _ in 0..3 {
+            browse(&world, &client.text("/key"), Some(PAGE)).await.expect(200);
+            flush_usage(&world.app).await;
+        }
+        let reader = world.app.database.reader();
+        let text = "select count(*) as n from audit_log where action = 'use' and entity_id = ?";
+        let id: Uuid = client.text("/id").parse().unwrap();
+        let row = reader.query_one_raw(sql(reader, text, [id.into()])).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<i64>("", "n").unwrap(), 1);
     }
 
     async fn who_asks_too_often_is_told_when_to_come_back_and_all_is_counted(world: World) {

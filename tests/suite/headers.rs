@@ -40,6 +40,14 @@ on_both! {
         assert_eq!(asked(&buyer, &[("if-none-match", &brotli_etag)]).await.0, 200, "the plain answer is another one");
     }
 
+    async fn nobody_shows_the_documentation_in_a_frame(world: World) {
+        for path in ["/docs", "/docs/"] {
+            let response = world.public().request(Method::GET, path).send().await.unwrap();
+            let policy = response.headers().get("content-security-policy").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+            assert!(response.status() == 200 && policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'self'"), "{path}: {policy}");
+        }
+    }
+
     async fn a_version_read_in_any_coding_can_be_named_again(world: World) {
         let town = world.town().await;
         let path = format!("/v1/smes/{}", town.sme);

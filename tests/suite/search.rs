@@ -194,6 +194,12 @@ on_both! {
             let found = buyer.get(&format!("/v1/storefront/products?{filter}")).await.expect(200);
             assert_eq!(found.body["data"].as_array().unwrap().len(), expected, "{filter}");
         }
+        // However often a facet is named, it is counted once.
+        let many = format!("{facets}{}", ",price,sme,region".repeat(60));
+        let again = buyer.get(&format!("/v1/storefront/products?facets={many}")).await;
+        assert!(again.status == 400 || again.body["facets"] == all.body["facets"]);
+        let twice = buyer.get(&format!("/v1/storefront/products?facets={facets},price,price,category")).await.expect(200);
+        assert_eq!(twice.body["facets"], all.body["facets"]);
         buyer.get("/v1/storefront/products?price_min=-1").await.expect(400);
         buyer.get("/v1/storefront/products?facets=colour").await.expect(400);
 

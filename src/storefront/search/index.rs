@@ -43,6 +43,8 @@ const fn worth(places: u8) -> u32 {
 const PER_WORD: u32 = 1 << 20;
 /// While fewer products than this have all words, those with fewer words are shown behind them, down to half of the words.
 const ENOUGH: usize = 10;
+/// Words of a search that are looked for with a slip, the first ones.
+const MOST_GUESSES: usize = 2;
 /// On top, for a name that says nothing else.
 const WHOLE_NAME: u32 = 40;
 
@@ -476,11 +478,28 @@ impl Index {
         self.name_length.push(name_length.clamp(1, 255) as u8);
     }
 
+    /// How each word is looked for. A slip is looked for among all terms there are, so that only so many words are granted one.
+    fn understand_all(&self, wanted: &[Wanted]) -> Vec<(Way, Terms<'_>)> {
+        let mut guesses = MOST_GUESSES;
+        let understand = |wanted| {
+            let understood = self.understand(wanted, guesses > 0);
+            guesses -= usize::from(guesses > 0 && matches!(understood.0, Way::Slip | Way::Nowhere));
+            understood
+        };
+        wanted.iter().map(understand).collect()
+    }
+
     /// How a word is looked for, in the first way that finds any product, with the terms that answer it.
-    fn understand(&self, wanted: &Wanted) -> (Way, Terms<'_>) {
+    fn understand(&self, wanted: &Wanted, may_guess: bool) -> (Way, Terms<'_>) {
         let is_alive = |(term, _): &(&Term, u32)| term.postings.iter().any(|(document, _)| self.alive.contains(*document as usize));
-        let mut tried = [Way::Word, Way::Beginning, Way::Slip].into_iter().map(|way| (way, self.terms_for(wanted, way)));
+        let ways = [Some(Way::Word), Some(Way::Beginning), may_guess.then_some(Way::Slip)];
+        let mut tried = ways.into_iter().flatten().map(|way| (way, self.terms_for(wanted, way)));
         tried.find(|(_, terms)| terms.iter().any(is_alive)).unwrap_or((Way::Nowhere, Vec::new()))
+    }
+
+    /// Whether a word is neither there nor the beginning of one that is.
+    pub fn has_to_guess(&self, wanted: &[Wanted]) -> bool {
+        wanted.iter().any(|wanted| [Way::Word, Way::Beginning].into_iter().all(|way| self.terms_for(wanted, way).is_empty()))
     }
 
     /// The terms that answer a word.
@@ -510,7 +529,7 @@ impl Index {
         }
         let (ways, terms): (Vec<Way>, Vec<Terms>) = match went_on {
             Some(position) => wanted.iter().zip(&position.ways).map(|(wanted, way)| (*way, self.terms_for(wanted, *way))).unzip(),
-            None => wanted.iter().map(|wanted| self.understand(wanted)).unzip(),
+            None => self.understand_all(wanted).into_iter().unzip(),
         };
         let all = wanted.len() as u8;
         let rarest = Self::rarest(&terms).filter(|_| went_on.is_none_or(|position| position.needed == all));
