@@ -7,10 +7,7 @@ use std::{
     iter::repeat_n,
     os::unix::fs::PermissionsExt,
     path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -20,11 +17,7 @@ use poem::Request;
 use rand::RngCore;
 use rustix::fs::{FlockOperation, flock};
 use sea_orm::{ConnectionTrait, DbBackend};
-use tokio::{
-    sync::{Notify, Semaphore},
-    task::JoinHandle,
-    time::timeout,
-};
+use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -40,12 +33,15 @@ use crate::{
         bucket::{Bucket, EmbeddedServer},
         database::{Database, Notice, sql},
         jobs::{self, Lane},
+        signals::Signals,
         tidy,
         vault::Vault,
     },
     secrets,
     storefront::search::Catalogue,
-    webhooks, worker,
+    webhooks,
+    work::Core,
+    worker,
 };
 
 /// A look takes milliseconds, so that a few more workers than there are for renditions are enough.
@@ -58,21 +54,16 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 const HEALTH_POLL: Duration = Duration::from_secs(1);
 /// A replica that missed a change reads the version again within this time.
 const VERSION_POLL: Duration = Duration::from_secs(1);
-/// A database that does not answer a look at the version within this time is asked again.
-const VERSION_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The running service. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
 pub struct Parts {
-    pub config: Config,
-    pub database: Database,
+    pub core: Core,
     pub bucket: Bucket,
     /// Signs cursors; made at the first start and kept in the database, so replicas share it.
     pub cursor_secret: Vec<u8>,
-    /// Opens secrets that are kept encrypted.
-    pub vault: Vault,
     /// Public answers that are kept as they were sent.
     pub answers: Answers,
     /// Programs that use the API.
@@ -87,10 +78,6 @@ pub struct Parts {
     pub webhooks: reqwest::Client,
     /// How many are being sent to each endpoint.
     pub webhooks_under_way: webhooks::UnderWay,
-    /// Wake a worker of each lane when a job was committed here.
-    jobs_due: Notify,
-    webhooks_due: Notify,
-    catalogue_version: AtomicI64,
     health: Mutex<BTreeMap<&'static str, bool>>,
     /// Held by the process that serves for as long as it lives.
     lock: tokio::sync::Mutex<Option<std::fs::File>>,
@@ -127,6 +114,13 @@ impl std::ops::Deref for App {
     }
 }
 
+impl std::ops::Deref for Parts {
+    type Target = Core;
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
 impl App {
     /// The one that answers a request.
     pub fn of(request: &Request) -> Outcome<&Self> {
@@ -146,16 +140,15 @@ impl App {
             tracing::error!(%error, "the bucket is out of reach; browsing goes on, uploads answer 503");
         }
         let cursor_secret = cursor_secret(&database).await?;
-        let version = catalogue_version(&database).await?;
+        let signals = Arc::new(Signals::of(&database).await?);
         let webhooks = webhooks::target::client(config.webhooks_to_private).context("webhooks")?;
         let image_workers = Workers::new(config.image_worker.clone(), LONGEST_JOB).context("image workers")?;
         let looks = Semaphore::new(config.image_workers + LOOKS_BESIDE_JOBS);
+        let core = Core { config: Arc::new(config), database, vault: Arc::new(vault), signals };
         let app = Self(Arc::new(Parts {
-            config,
-            database,
+            core,
             bucket,
             cursor_secret,
-            vault,
             answers: answers(),
             clients: Clients::default(),
             catalogue: Catalogue::default(),
@@ -164,9 +157,6 @@ impl App {
             looks,
             webhooks,
             webhooks_under_way: webhooks::UnderWay::default(),
-            jobs_due: Notify::new(),
-            webhooks_due: Notify::new(),
-            catalogue_version: AtomicI64::new(version),
             health: Mutex::default(),
             lock: tokio::sync::Mutex::default(),
             embedded,
@@ -220,39 +210,9 @@ impl App {
         Background { stopping, tasks }
     }
 
-    /// What wakes a worker of this lane.
-    pub fn due(&self, lane: Lane) -> &Notify {
-        match lane {
-            Lane::Ours => &self.jobs_due,
-            Lane::Webhooks => &self.webhooks_due,
-        }
-    }
-
-    /// Has a worker of each lane look for jobs.
-    pub fn wake_workers(&self) {
-        self.jobs_due.notify_one();
-        self.webhooks_due.notify_one();
-    }
-
     /// Photos that are being received.
     pub fn uploads_in_progress(&self) -> usize {
         self.uploads.in_use()
-    }
-
-    /// The version of everything public; part of each cache key and public ETag.
-    pub fn catalogue_version(&self) -> i64 {
-        self.catalogue_version.load(Ordering::Acquire)
-    }
-
-    /// Takes up the version that the database holds now.
-    pub async fn reread_catalogue_version(&self) {
-        match timeout(VERSION_PATIENCE, catalogue_version(&self.database)).await {
-            Ok(Ok(version)) => {
-                self.catalogue_version.fetch_max(version, Ordering::AcqRel);
-            }
-            Ok(Err(error)) => tracing::warn!(%error, "catalogue version"),
-            Err(_) => tracing::warn!("catalogue version: the database does not answer"),
-        }
     }
 
     /// What the last look at each dependency saw, by name: however many ask, they cost nothing.
@@ -296,7 +256,7 @@ async fn watch_health(app: App) {
 async fn poll_version(app: App) {
     loop {
         tokio::time::sleep(VERSION_POLL).await;
-        app.reread_catalogue_version().await;
+        app.signals.reread_catalogue_version(&app.database).await;
     }
 }
 
@@ -307,8 +267,8 @@ async fn heed_notices(app: App) {
             Ok(None) => return,
             Ok(Some(mut notices)) => loop {
                 match notices.next().await {
-                    Ok(Notice::Catalogue) => app.reread_catalogue_version().await,
-                    Ok(Notice::Jobs) => app.wake_workers(),
+                    Ok(Notice::Catalogue) => app.signals.reread_catalogue_version(&app.database).await,
+                    Ok(Notice::Jobs) => app.signals.wake_workers(),
                     Err(error) => {
                         tracing::warn!(%error, "notices of other replicas");
                         break;
@@ -319,12 +279,6 @@ async fn heed_notices(app: App) {
         }
         tokio::time::sleep(VERSION_POLL).await;
     }
-}
-
-async fn catalogue_version(database: &Database) -> anyhow::Result<i64> {
-    let reader = database.reader();
-    let row = reader.query_one_raw(sql(reader, "select version from catalogue_version", [])).await?;
-    Ok(row.context("catalogue_version has its row")?.try_get("", "version")?)
 }
 
 async fn cursor_secret(database: &Database) -> anyhow::Result<Vec<u8>> {

@@ -32,7 +32,6 @@ use crate::{
         service::{NewItem, Profile, Source},
     },
     fault::{Fault, Outcome},
-    http::work::{Work, hex},
     identity::{
         policy,
         service::{NewUser, prepare_user, random_password},
@@ -46,7 +45,9 @@ use crate::{
     mentoring::{self, Programme, WubGroup},
     platform::database::sql,
     sme::{self, model::SmeEvent, service::Registration},
+    values::hex,
     values::{Language, Localized, MoneyInput, handle_from},
+    work::Work,
 };
 
 /// A demo account; the password is known only to the start that made it.

@@ -248,6 +248,7 @@ const HELD_BY_DATABASE: &[(&[&str], &str, &str, &str)] = &[
         "Nama gelombang sudah ada.",
         "There is a batch with this name.",
     ),
+    (&["decides_on_own_sme"], "conflict_of_interest", "Tidak ada yang memutuskan tentang IKM-nya sendiri.", "Nobody decides on an SME of their own."),
     (
         &["reviewer_has_conflict"],
         "reviewer_has_conflict",

@@ -5,10 +5,10 @@ use sea_orm::{ConnectionTrait, Value};
 use uuid::Uuid;
 
 use crate::{
-    app::App,
+    config::Config,
     fault::{Fault, Outcome, say},
-    http::work::Work,
     platform::database::{Connection, hold_row, sql},
+    work::{Core, Work},
 };
 
 /// Counted by `media_assets_kept`.
@@ -24,7 +24,7 @@ async fn count(connection: &Connection, text: &str, of: Uuid) -> Outcome<i64> {
 
 /// Refuses one product more than an SME may have.
 pub async fn product(work: &Work, sme: Uuid) -> Outcome<()> {
-    let most = work.app().config.quota_products;
+    let most = work.config().quota_products;
     hold_row(work.db(), "smes", sme).await?;
     let text = "select count(*) as much from products where sme_id = ? and deleted_at is null";
     if count(work.db(), text, sme).await? < most {
@@ -39,7 +39,7 @@ pub async fn product(work: &Work, sme: Uuid) -> Outcome<()> {
 
 /// Refuses one upload more, of `bytes`, than an SME may have begun.
 pub async fn upload(work: &Work, sme: Uuid, bytes: i64) -> Outcome<()> {
-    let most = work.app().config.quota_uploads;
+    let most = work.config().quota_uploads;
     hold_row(work.db(), "smes", sme).await?;
     let text = "select count(*) as much from media_uploads where sme_id = ? and media_id is null";
     if count(work.db(), text, sme).await? >= most {
@@ -52,22 +52,22 @@ pub async fn upload(work: &Work, sme: Uuid, bytes: i64) -> Outcome<()> {
         return Err(Fault::conflict("quota_uploads", detail).with("quota", most.into()));
     }
     let announced = count(work.db(), BYTES_ANNOUNCED, sme).await?;
-    require_room(work.app(), work.db(), sme, announced.saturating_add(bytes)).await
+    require_room(work.config(), work.db(), sme, announced.saturating_add(bytes)).await
 }
 
 /// Refuses a photo of `bytes` for which an SME has no room left.
 pub async fn photo(work: &Work, sme: Uuid, bytes: i64) -> Outcome<()> {
     hold_row(work.db(), "smes", sme).await?;
-    require_room(work.app(), work.db(), sme, bytes).await
+    require_room(work.config(), work.db(), sme, bytes).await
 }
 
 /// The same before the first byte has come, so that nobody sends in vain; it is [`photo`] that holds.
-pub async fn any_photo(app: &App, sme: Uuid) -> Outcome<()> {
-    require_room(app, app.database.reader(), sme, 1).await
+pub async fn any_photo(core: &Core, sme: Uuid) -> Outcome<()> {
+    require_room(&core.config, core.database.reader(), sme, 1).await
 }
 
-async fn require_room(app: &App, connection: &Connection, sme: Uuid, more: i64) -> Outcome<()> {
-    let most = app.config.quota_bytes;
+async fn require_room(config: &Config, connection: &Connection, sme: Uuid, more: i64) -> Outcome<()> {
+    let most = config.quota_bytes;
     if count(connection, BYTES_KEPT, sme).await?.saturating_add(more) <= most {
         return Ok(());
     }
@@ -81,7 +81,7 @@ async fn require_room(app: &App, connection: &Connection, sme: Uuid, more: i64) 
 
 /// Refuses one SME more that waits for verification than an account may have.
 pub async fn pending_sme(work: &Work, user: Uuid) -> Outcome<()> {
-    let most = work.app().config.quota_pending_smes;
+    let most = work.config().quota_pending_smes;
     hold_row(work.db(), "users", user).await?;
     let text = "select count(*) as much from sme_memberships m join smes s on s.id = m.sme_id \
                 where m.user_id = ? and m.role = 'owner' and s.status = 'pending'";

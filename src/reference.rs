@@ -15,7 +15,7 @@ use crate::{
     app::App,
     catalogue::store::{self, category},
     fault::{Fault, Outcome, say},
-    http::{Body, Member, Page, Reply, Tag, Write, work::Work},
+    http::{Body, Member, Page, Reply, Tag, Work, Write},
     identity::policy::{self, EditSme, ReadSme},
     platform::database::{Connection, sql},
     sme,

@@ -43,14 +43,14 @@ pub async fn run(app: App, lane: Lane, stopping: CancellationToken) {
         match timeout(PATIENCE, jobs::claim(&app.database, lane)).await {
             Ok(Ok(Some(job))) => {
                 // Others may sleep while there is more to do.
-                app.due(lane).notify_one();
+                app.signals.due(lane).notify_one();
                 let span = info_span!("job", id = %job.id, kind = job.kind, request_id = job.request_id(), attempt = job.attempts);
                 // A panic costs its job an attempt, when the lease runs out, never the worker.
                 let _ = AssertUnwindSafe(work_on(&app, &job).instrument(span)).catch_unwind().await;
             }
             Ok(Ok(None)) => {
                 tokio::select! {
-                    () = app.due(lane).notified() => {}
+                    () = app.signals.due(lane).notified() => {}
                     () = tokio::time::sleep(POLL) => {}
                     () = stopping.cancelled() => {}
                 }

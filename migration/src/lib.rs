@@ -31,6 +31,7 @@ mod m0026_old_handles;
 mod m0027_as_read;
 mod m0028_quotas;
 mod m0030_sessions;
+mod m0031_conflicts;
 
 /// One step of the schema: data that the functions below apply.
 pub struct Step {
@@ -75,6 +76,7 @@ pub const STEPS: &[Step] = &[
     m0027_as_read::STEP,
     m0028_quotas::STEP,
     m0030_sessions::STEP,
+    m0031_conflicts::STEP,
 ];
 
 /// Column types by engine. SQLite tables are STRICT, so that a wrong type is refused there as it is in PostgreSQL.

@@ -26,7 +26,6 @@ use super::{
 };
 use crate::{
     config::Config,
-    http::work::hex,
     media::{self, model::StoredObject},
     platform::{
         bucket::{Bucket, BucketError},
@@ -36,6 +35,7 @@ use crate::{
         vault::{Vault, copy_key, take_key},
     },
     secrets,
+    values::hex,
 };
 
 /// Removals are put off for this long at a time; what is left of it when a backup ends or dies runs out by itself.

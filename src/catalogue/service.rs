@@ -17,13 +17,13 @@ use super::{
 };
 use crate::{
     fault::{Fault, FieldFault, Outcome, field, say},
-    http::work::Work,
     identity::policy::{EditProduct, Permit, ReviewProduct, Scope},
     media::{self, model::AttachedPhoto},
     platform::{clock::now, database::Connection},
     quotas, sme, storefront,
     transitions::Machine,
     values::{Localized, MOST_TRIES, check_handle, check_text, first_free, handle_from, reading::as_read},
+    work::Work,
 };
 
 /// A deleted product can be brought back within this time (row C17).

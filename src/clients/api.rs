@@ -18,9 +18,8 @@ use crate::{
     app::App,
     fault::{Fault, INVALID_PARAMETER, Outcome, say},
     http::{
-        Body, Member, Page, Reply, Tag, Write,
+        Body, Member, Page, Reply, Tag, Work, Write,
         reply::{Created, NoContent},
-        work::Work,
     },
     identity::{
         model::KeyScope,

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration as StdDuration,
 };
 
@@ -23,15 +26,15 @@ use super::{
 use crate::{
     app::App,
     fault::{Fault, FieldFault, Outcome, field, say},
-    http::work::Work,
     identity::{
         model::KeyScope,
         policy::{self, ManageClients, Permit},
         service::{new_token, token_hash},
         store::Target,
     },
-    platform::clock::now,
+    platform::{clock::now, signals::Signals},
     values::check_text,
+    work::Work,
 };
 
 /// A key that was revoked elsewhere is believed for so long.
@@ -71,6 +74,7 @@ pub struct Clients {
     /// Each replica counts for itself.
     limiters: HashMap<RateTier, Limiter>,
     used: Mutex<HashMap<Uuid, Used>>,
+    changes_heeded: AtomicU64,
 }
 
 /// Requests not written down yet.
@@ -91,6 +95,7 @@ impl Default for Clients {
             rereads: Semaphore::new(REREADS_AT_ONCE),
             limiters: RateTier::ALL.into_iter().map(limiter).collect(),
             used: Mutex::default(),
+            changes_heeded: AtomicU64::default(),
         }
     }
 }
@@ -111,6 +116,7 @@ pub enum Rate {
 impl Clients {
     /// The client whose key this is.
     pub async fn recognise(&self, app: &App, key: &str) -> Outcome<Option<Arc<Client>>> {
+        self.heed_changes(&app.signals);
         let hash = token_hash(key);
         let known = if let Some(known) = self.known.get(&hash).await {
             known
@@ -129,6 +135,7 @@ impl Clients {
 
     /// Whether web pages of this origin read with some key.
     pub async fn knows_origin(&self, app: &App, origin: &str) -> Outcome<bool> {
+        self.heed_changes(&app.signals);
         if let Some(known) = self.origins.get(origin).await {
             return Ok(known);
         }
@@ -160,7 +167,15 @@ impl Clients {
         rate
     }
 
-    /// Heeds a change of clients at once; other replicas do within ten seconds.
+    /// Heeds a change of clients by this process at once; other replicas do within ten seconds.
+    fn heed_changes(&self, signals: &Signals) {
+        let changes = signals.changes_of_clients();
+        if self.changes_heeded.swap(changes, Ordering::AcqRel) != changes {
+            self.forget();
+        }
+    }
+
+    /// Has everything read again.
     pub fn forget(&self) {
         self.known.invalidate_all();
         self.origins.invalidate_all();

@@ -11,12 +11,12 @@ use super::{
 use crate::{
     catalogue,
     fault::{Fault, Outcome, field, say},
-    http::work::Work,
     identity::policy::{EditDocuments, Permit, VerifyDocuments},
     platform::clock::now,
     storefront,
     transitions::Machine,
     values::check_text,
+    work::Work,
 };
 
 /// A document to be registered.

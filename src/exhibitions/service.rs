@@ -15,11 +15,11 @@ use super::{
 use crate::{
     catalogue::{self, model::check_range},
     fault::{Fault, FieldFault, Outcome, field, say},
-    http::work::Work,
     identity::policy::{EditLineup, ManageExhibition, Permit, RemoveLineup},
     platform::clock::now,
     transitions::Machine,
     values::{Localized, MOST_TRIES, MoneyInput, check_handle, check_text, first_free, handle_from},
+    work::Work,
 };
 
 /// What is said of an exhibition.

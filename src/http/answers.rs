@@ -56,7 +56,7 @@ pub fn key(app: &App, request: &Request) -> Option<String> {
     }
     let address = request.uri().path_and_query().map_or(path, |address| address.as_str());
     let coding = Coding::asked_for(request.headers()).name();
-    Some(format!("{} {} {coding} {address}", app.catalogue_version(), language_of(request).tag()))
+    Some(format!("{} {} {coding} {address}", app.signals.catalogue_version(), language_of(request).tag()))
 }
 
 /// The answer that is kept, if one is.

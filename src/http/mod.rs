@@ -12,12 +12,14 @@ pub mod patience;
 pub mod problem;
 pub mod reply;
 pub mod shape;
-pub mod work;
+pub mod write;
 
 pub use actor::{Caller, Member};
 pub use body::Body;
 pub use reply::{Page, Reply};
-pub use work::{Work, Write};
+pub use write::Write;
+
+pub use crate::work::Work;
 
 use poem_openapi::Tags;
 

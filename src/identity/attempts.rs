@@ -11,8 +11,8 @@ use super::store;
 use crate::{
     app::App,
     fault::{Fault, Outcome, THROTTLED, say},
-    http::work::hex,
     platform::{clock::now, database::Connection},
+    values::hex,
 };
 
 /// Failures within this time count.

@@ -11,13 +11,13 @@ use uuid::Uuid;
 use super::{model::Actor, service::token_hash, store};
 use crate::{
     fault::{BAD_CODE, Fault, Outcome, say},
-    http::work::Work,
     platform::{
         clock::now,
         database::Connection,
         vault::{Unreadable, Vault},
     },
     secrets,
+    work::Work,
 };
 
 /// How many recovery codes a person gets.
@@ -46,7 +46,7 @@ pub async fn begin(work: &Work, actor: &Actor) -> Outcome<Proposal> {
     let text = secret.to_base32();
     // The label of the app's entry may not hold a colon; addresses that have one are quoted and rare.
     let url = totp(secret, &actor.email.replace(':', "_"))?.to_url().map_err(Fault::internal)?;
-    let sealed = work.app().vault.seal(work.db(), &secrets::second_factor(actor.user_id), &text).await?;
+    let sealed = work.vault().seal(work.db(), &secrets::second_factor(actor.user_id), &text).await?;
     if !store::propose_totp(work.db(), actor.user_id, sealed).await? {
         let detail = say("Faktor kedua sudah aktif; matikan dahulu.", "A second factor is set up already; disable it first.");
         return Err(Fault::conflict("already_confirmed", detail));
@@ -58,7 +58,7 @@ pub async fn begin(work: &Work, actor: &Actor) -> Outcome<Proposal> {
 pub async fn confirm(work: &Work, actor: &Actor, code: &str) -> Outcome<Vec<String>> {
     let row = store::totp(work.db(), actor.user_id).await?.filter(|row| row.confirmed_at.is_none());
     let row = row.ok_or_else(nothing_to_confirm)?;
-    let secret = work.app().vault.open_secret(&secrets::second_factor(actor.user_id), &row.secret);
+    let secret = work.vault().open_secret(&secrets::second_factor(actor.user_id), &row.secret);
     // One that can't be read is proposed anew.
     let secret = secret.map_err(|Unreadable| nothing_to_confirm())?;
     if !spend(work.db(), actor.user_id, &secret, code).await? {

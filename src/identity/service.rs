@@ -20,10 +20,11 @@ use crate::{
     app::App,
     clients::{self, model::Client},
     fault::{BAD_CREDENTIALS, CODE_REQUIRED, FORBIDDEN, Fault, Outcome, UNAUTHENTICATED, say},
-    http::work::{Work, hex},
     platform::clock::now,
+    values::hex,
     values::{Language, check_text, input::Passcode, text::is_forbidden},
     webhooks,
+    work::Work,
 };
 
 /// A session ends after this time, used or not.

@@ -88,7 +88,7 @@ async fn spool_file(app: &App, mut form: Multipart) -> Outcome<Spooled> {
 /// A place among the uploads at work, and in the queue that they lead to, for one of `account` to `sme`.
 async fn slot(app: &App, account: Uuid, sme: Uuid) -> Outcome<Place<'_>> {
     let slot = app.uploads.take(vec![Holder::Account(account), Holder::Sme(sme)])?;
-    service::check_queue(app).await?;
+    service::check_queue(&app.config, app.database.reader()).await?;
     quotas::any_photo(app, sme).await?;
     Ok(slot)
 }
@@ -127,11 +127,18 @@ impl MediaApi {
     /// Send the file to `url` as said, then complete the upload. Kinds of image that are not taken are refused here, before a
     /// byte is sent.
     #[oai(path = "/v1/uploads", method = "post", operation_id = "begin_upload")]
-    async fn begin_upload(&self, request: &Request, caller: Caller, write: Write, body: Body<NewUpload>) -> poem::Result<Created<Upload>> {
+    async fn begin_upload(
+        &self,
+        app: Data<&App>,
+        request: &Request,
+        caller: Caller,
+        write: Write,
+        body: Body<NewUpload>,
+    ) -> poem::Result<Created<Upload>> {
         let new = body.read()?;
         let work = write.begin(&caller, body.bytes()).await?;
         let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
-        let upload = uploads::begin(&work, &permit, new, request.header(header::HOST)).await?;
+        let upload = uploads::begin(&work, &app.bucket, &permit, new, request.header(header::HOST)).await?;
         work.finish(Created::new(&upload)).await
     }
 

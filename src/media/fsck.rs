@@ -8,8 +8,8 @@ use super::{model::MediaStatus, store};
 use crate::{
     app::App,
     fault::Outcome,
-    http::work::Work,
     platform::jobs::{self, JobKind},
+    work::Work,
 };
 
 /// What was found.

@@ -19,12 +19,13 @@ use super::{
 use crate::{
     app::App,
     fault::{Fault, Outcome},
-    http::work::{Work, hex},
     platform::{
         bucket::BucketError,
         jobs::{Job, JobKind},
     },
     storefront,
+    values::hex,
+    work::Work,
 };
 
 /// A photo that made its worker crash so many times is damaged; fewer times may be bad luck.

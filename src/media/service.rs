@@ -15,8 +15,8 @@ use super::{
 use crate::{
     app::App,
     catalogue::model::check_range,
+    config::Config,
     fault::{Fault, INVALID, Outcome, UNAVAILABLE, UNSUPPORTED_MEDIA, say},
-    http::work::Work,
     identity::policy::{EditProduct, Permit},
     platform::{
         clock::now,
@@ -24,6 +24,7 @@ use crate::{
         jobs::{self, JobKind},
     },
     quotas,
+    work::Work,
 };
 
 /// A photo waits so long for its turn to be looked at, which takes milliseconds each.
@@ -35,7 +36,7 @@ pub struct Received<'a> {
     pub bytes: u64,
     pub sha256: String,
     pub sme: Uuid,
-    /// Of the request that brought it.
+    /// The request that brought it, for the log.
     pub request_id: &'a str,
 }
 
@@ -82,9 +83,9 @@ fn crowded() -> Fault {
 }
 
 /// Asks to come back later while too many photos wait: a queue that only grows helps nobody.
-pub async fn check_queue(app: &App) -> Outcome<()> {
-    let depth = jobs::depth(app.database.reader(), JobKind::ProcessMedia).await?;
-    if depth < app.config.image_queue {
+pub async fn check_queue(config: &Config, connection: &Connection) -> Outcome<()> {
+    let depth = jobs::depth(connection, JobKind::ProcessMedia).await?;
+    if depth < config.image_queue {
         return Ok(());
     }
     let detail = say(

@@ -11,7 +11,7 @@ use super::model::MOST_BYTES;
 use crate::{
     app::App,
     fault::{Fault, MALFORMED, Outcome, TOO_LARGE, say},
-    http::work::hex,
+    values::hex,
 };
 
 /// A sender that is silent for so long has gone.

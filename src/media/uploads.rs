@@ -19,14 +19,14 @@ use crate::{
     app::App,
     catalogue::model::check_range,
     fault::{Fault, Outcome, UNSUPPORTED_MEDIA, field, say},
-    http::work::Work,
     identity::policy::{EditProduct, Permit},
     platform::{
-        bucket::BucketError,
+        bucket::{Bucket, BucketError},
         clock::now,
         jobs::{Job, JobKind},
     },
     quotas,
+    work::Work,
 };
 
 /// How long the signed address can be written to.
@@ -80,7 +80,7 @@ fn key(upload: Uuid) -> String {
 }
 
 /// Signs an address for a photo that `permit` allows; `host` is where the client reaches us.
-pub async fn begin(work: &Work, _permit: &Permit<EditProduct>, new: NewUpload, host: Option<&str>) -> Outcome<Upload> {
+pub async fn begin(work: &Work, bucket: &Bucket, _permit: &Permit<EditProduct>, new: NewUpload, host: Option<&str>) -> Outcome<Upload> {
     match media_type(&new.content_type) {
         Sniffed::Image(_) => {}
         Sniffed::Refused(kind) => return Err(Fault::new(&UNSUPPORTED_MEDIA).with("kind", kind.into()).detail(advice(kind))),
@@ -95,10 +95,10 @@ pub async fn begin(work: &Work, _permit: &Permit<EditProduct>, new: NewUpload, h
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
-    service::check_queue(work.app()).await?;
+    service::check_queue(work.config(), work.db()).await?;
     quotas::upload(work, new.sme_id, new.bytes).await?;
     let (id, expires_at) = (Uuid::now_v7(), now() + KEPT_FOR);
-    let url = work.app().bucket.sign_put(host, &key(id), SIGNED_FOR, &new.content_type, new.bytes).await?;
+    let url = bucket.sign_put(host, &key(id), SIGNED_FOR, &new.content_type, new.bytes).await?;
     let row = upload::Model {
         id,
         sme_id: new.sme_id,

@@ -80,7 +80,7 @@ async fn look_up(app: &App) -> Outcome<()> {
     gauge!(CONNECTIONS, "state" => "idle").set(f64::from(idle));
     gauge!(CONNECTIONS, "state" => "most").set(f64::from(app.config.database_connections));
     gauge!(UPLOADS_NOW).set(float(app.uploads_in_progress()));
-    gauge!(CATALOGUE_VERSION).set(float(app.catalogue_version()));
+    gauge!(CATALOGUE_VERSION).set(float(app.signals.catalogue_version()));
     let at = shared_now(app.database.reader()).await?;
     gauge!(CLOCK_SKEW).set((now() - at).as_seconds_f64());
     let queues = jobs::queues(app.database.reader()).await?;

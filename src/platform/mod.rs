@@ -6,6 +6,7 @@ mod connection;
 pub mod database;
 pub mod jobs;
 pub mod metrics;
+pub mod signals;
 pub mod tidy;
 pub mod vault;
 

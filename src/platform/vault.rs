@@ -31,7 +31,7 @@ use super::{
 use crate::{
     config::Config,
     fault::{Fault, Outcome},
-    http::work::hex,
+    values::hex,
 };
 
 /// The fact of the database that names the key in use.

@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{
     fault::{Fault, FieldFault, Outcome, field, say},
-    http::work::Work,
     identity::policy::{EditSme, OwnAccount, Permit, ReviewSme},
     platform::clock::now,
     quotas, storefront,
     transitions::Machine,
     values::{Localized, MOST_TRIES, check_handle, check_text, first_free, handle_from},
+    work::Work,
 };
 
 /// What a person tells about a business when registering it.

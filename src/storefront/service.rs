@@ -25,10 +25,10 @@ use crate::{
     },
     documents,
     fault::{Fault, Outcome},
-    http::work::Work,
     media::model::AttachedPhoto,
     sme::{self, model::SmeStatus},
     values::{Language, Localized, Money, fold},
+    work::Work,
 };
 
 /// Lists, refreshes or takes off one product, as its state and its SME's demand.

@@ -22,9 +22,8 @@ use crate::{
     },
     fault::{Fault, Outcome},
     http::{
-        Body, Member, Page, Reply, Tag, Write,
+        Body, Member, Page, Reply, Tag, Work, Write,
         reply::{Accepted, Created, NoContent, page_limit},
-        work::Work,
     },
     identity::policy::{self, ManageClients, Permit},
     platform::database::Connection,

@@ -20,10 +20,10 @@ use super::{
 use crate::{
     app::App,
     fault::{Fault, Outcome},
-    http::work::Work,
     identity::policy::{ManageClients, clock},
     platform::{clock::now, jobs::JobKind, vault::Unreadable},
     secrets,
+    work::Work,
 };
 
 /// So much of an answer is kept for whoever looks for the mistake.

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     app::App,
+    config::Config,
     fault::{Fault, FieldFault, Outcome, field, say},
-    http::work::Work,
     identity::{
         policy::{self, ManageClients, Permit},
         store::Target,
@@ -25,6 +25,7 @@ use crate::{
         jobs::JobKind,
     },
     secrets,
+    work::Work,
 };
 
 /// How often the outbox is looked at.
@@ -145,7 +146,7 @@ async fn number(work: &Work, kind: &str, subject: Uuid, status: Option<&str>, pa
         data.insert("status".to_owned(), status.into());
     }
     if let Some(path) = path {
-        data.insert("url".to_owned(), format!("{}{path}", work.app().config.public_url()).into());
+        data.insert("url".to_owned(), format!("{}{path}", work.config().public_url()).into());
     }
     let payload = json!({ "type": kind, "timestamp": now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true), "data": Value::Object(data) });
     Ok((sequence, payload.to_string()))
@@ -184,9 +185,9 @@ pub fn kinds(endpoint: &EndpointRow) -> Outcome<Vec<EventKind>> {
     serde_json::from_value(endpoint.events.clone()).map_err(Fault::internal)
 }
 
-fn check(app: &App, url: &str, events: &[EventKind]) -> Outcome<()> {
+fn check(config: &Config, url: &str, events: &[EventKind]) -> Outcome<()> {
     let mut faults: Vec<FieldFault> = Vec::new();
-    if let Some(why) = target::refusal(url, app.config.webhooks_to_private) {
+    if let Some(why) = target::refusal(url, config.webhooks_to_private) {
         faults.push(field("/url", "bad_url", why));
     }
     if events.is_empty() {
@@ -197,7 +198,7 @@ fn check(app: &App, url: &str, events: &[EventKind]) -> Outcome<()> {
 
 /// Makes an endpoint; answers it with its secret, which is shown this once.
 pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, url: String, events: &[EventKind]) -> Outcome<(EndpointRow, String)> {
-    check(work.app(), &url, events)?;
+    check(work.config(), &url, events)?;
     if store::endpoints(work.db(), owner).await?.len() >= MOST_ENDPOINTS {
         return Err(Fault::conflict("too_many_endpoints", say("Paling banyak 20.", "At most 20.")));
     }
@@ -209,7 +210,7 @@ pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, 
         agency_id,
         url,
         events: json!(events),
-        secret: work.app().vault.seal(work.db(), &secrets::webhook(id), &secret).await?,
+        secret: work.vault().seal(work.db(), &secrets::webhook(id), &secret).await?,
         old_secret: None,
         old_secret_until: None,
         enabled: 1,
@@ -256,7 +257,7 @@ pub async fn edit(work: &Work, permit: &Permit<ManageClients>, mut row: Endpoint
         Some(events) => events,
         None => kinds(&row)?,
     };
-    check(work.app(), &row.url, &events)?;
+    check(work.config(), &row.url, &events)?;
     row.events = json!(events);
     if let Some(enabled) = change.enabled {
         row.enabled = i64::from(enabled);
@@ -277,7 +278,7 @@ pub async fn delete(work: &Work, permit: &Permit<ManageClients>, row: &EndpointR
 /// Makes a new secret and answers it, this once; messages are signed with both for so many hours. An old one that can't be read
 /// any more goes at once, and an endpoint that was turned off for it is told of everything again.
 pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, mut row: EndpointRow, overlap_hours: i64) -> Outcome<(EndpointRow, String)> {
-    let (vault, owner, secret) = (&work.app().vault, secrets::webhook(row.id), new_secret());
+    let (vault, owner, secret) = (&work.vault(), secrets::webhook(row.id), new_secret());
     let is_readable = vault.open_secret(&owner, &row.secret).is_ok();
     let old = std::mem::replace(&mut row.secret, vault.seal(work.db(), &owner, &secret).await?);
     row.old_secret = is_readable.then_some(old);

@@ -7,10 +7,10 @@ use chrono::{Duration, Utc};
 use etalase::{
     app::App,
     config::Config,
-    http::work::hex,
     platform::database::{insert_many, sql},
     storefront::search::entry::Entry,
     values::Localized,
+    values::hex,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rand::RngCore;

@@ -291,7 +291,7 @@ on_both! {
             let over = vec![(Utc::now() - Duration::seconds(1)).into(), uuid(who.id())];
             world.execute("update applications set confirm_by = ? where id = ?", over).await.unwrap();
             world.execute("update jobs set run_at = ? where kind = 'lapse_offers'", vec![Utc::now().into()]).await.unwrap();
-            world.app.wake_workers();
+            world.app.signals.wake_workers();
             for _ in 0..200 {
                 if who.status().await == "lapsed" {
                     break;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use etalase::http::work::hex;
+use etalase::values::hex;
 use etalase::{
     backup::{self, Manifest},
     config::Config,
@@ -343,7 +343,7 @@ async fn settle(world: &World) {
         // Counts also those that are being worked on.
         let hurried = "update jobs set run_at = case when locked_until is null then created_at else run_at end";
         let left = world.execute(hurried, vec![]).await.unwrap();
-        world.app.wake_workers();
+        world.app.signals.wake_workers();
         if left == 0 {
             return;
         }

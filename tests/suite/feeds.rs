@@ -122,7 +122,7 @@ on_both! {
             world.execute(text, vec![long_ago.into()]).await.unwrap();
         }
         let dated = async || {
-            world.app.reread_catalogue_version().await;
+            world.app.signals.reread_catalogue_version(&world.app.database).await;
             texts(&text(&world.public(), "/v1/storefront/feeds/sitemap-products.xml").await.2, "lastmod")
         };
         assert_eq!(dated().await, ["2026-01-02"]);

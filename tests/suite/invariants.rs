@@ -40,6 +40,25 @@ on_both! {
         world.execute(line, material(4000)).await.unwrap();
     }
 
+    async fn no_sql_has_somebody_decide_on_an_sme_of_their_own(world: World) {
+        let town = world.town().await;
+        let exhibition = town.exhibition("pameran").await;
+        town.call(&exhibition, 10).await;
+        let document = json!({ "kind": "nib", "number": "9120001234567" });
+        town.owner.post(&format!("/v1/smes/{}/documents", town.sme), document).await.expect(201);
+        let (owner, staff) = ("(select user_id from sme_memberships)", "(select user_id from agency_members where role = 'coordinator')");
+        let decide = |by: &str| format!("update legal_documents set status = 'verified', decided_by = {by}, decided_at = created_at");
+        let grant = |by: &str| format!("insert into call_graces (exhibition_id, sme_id, until, granted_by) select c.exhibition_id, s.id, c.closes_at, {by} from exhibition_calls c, smes s");
+        for text in [decide(owner), grant(owner)] {
+            let error = world.execute(&text, vec![]).await.unwrap_err().to_string();
+            assert!(error.contains("decides_on_own_sme"), "{error}");
+        }
+        for text in [decide(staff), grant(staff)] {
+            world.execute(&text, vec![]).await.unwrap();
+        }
+        world.execute(&format!("update call_graces set granted_by = {owner}"), vec![]).await.unwrap_err();
+    }
+
     async fn no_sql_breaks_the_rules_of_exhibitions(world: World) {
         let town = world.town().await;
         let product = town.published("Dodol").await;
@@ -85,7 +104,7 @@ on_both! {
         assert_eq!(shown().await, 1);
         world.execute("update products set status = 'paused' where id = ?", vec![id(&product.text("/id"))]).await.unwrap();
         world.execute("update catalogue_version set version = version + 1", vec![]).await.unwrap();
-        world.app.reread_catalogue_version().await;
+        world.app.signals.reread_catalogue_version(&world.app.database).await;
         assert_eq!(shown().await, 0, "even when it was paused by hand");
     }
 }

@@ -127,7 +127,7 @@ async fn the_log_names_requests_and_nobody_on_postgresql() {
 on_both! {
     async fn more_requests_than_there_are_places_are_asked_to_come_back(world: World) {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config { requests_at_once: 2, data_dir: folder.path().to_owned(), ..world.app.config.clone() };
+        let config = Config { requests_at_once: 2, data_dir: folder.path().to_owned(), ..Config::clone(&world.app.config) };
         let small = World::start_with(config, folder).await;
         let town = small.town().await;
         let address = small.base.trim_start_matches("http://").to_owned();

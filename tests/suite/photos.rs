@@ -157,7 +157,7 @@ on_both! {
         world.app.bucket.delete(url.trim_start_matches("/media/")).await.unwrap();
         let report = fsck::run(&world.app, true).await.unwrap();
         assert_eq!((report.orphans.len(), report.incomplete.len()), (1, 1));
-        world.app.wake_workers();
+        world.app.signals.wake_workers();
         assert_eq!(town.owner.settled_photo(&media).await.text("/status"), "ready");
         assert!(fsck::run(&world.app, false).await.unwrap().is_clean());
     }
@@ -256,7 +256,7 @@ on_both! {
         let intent = world.app.database.begin().await.unwrap();
         jobs::enqueue(&intent, jobs::JobKind::DeleteMedia, &[id], chrono::Duration::zero(), "test").await.unwrap();
         intent.commit().await.unwrap();
-        world.app.wake_workers();
+        world.app.signals.wake_workers();
         for _ in 0..200 {
             if world.app.bucket.list("originals/", None).await.unwrap().0.is_empty() {
                 return;

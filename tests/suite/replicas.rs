@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use etalase::{
     app::App,
     config::Config,
-    http::work::Work,
     platform::{
         bucket::EmbeddedServer,
         jobs::{self, JobKind, Lane},
     },
     reference,
+    work::Work,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -158,7 +158,7 @@ async fn replicas_that_start_at_once_on_an_empty_database_all_come_up() {
 async fn a_second_process_does_not_serve_from_the_same_folder() {
     let world = World::start(Engine::Sqlite, |_| {}).await;
     world.app.recover().await.unwrap();
-    let config = Config { data_dir: world.folder.path().to_owned(), ..world.app.config.clone() };
+    let config = Config { data_dir: world.folder.path().to_owned(), ..Config::clone(&world.app.config) };
     let error = App::start(config).await.unwrap().recover().await.unwrap_err();
     assert!(error.to_string().contains("another process serves"), "{error}");
 }

@@ -221,7 +221,7 @@ on_both! {
         world.execute(make, vec![group.into(), name.into(), chrono::Utc::now().into()]).await.unwrap();
         world.execute("insert into wub_members (group_id, sme_id) select ?, id from smes", vec![group.into()]).await.unwrap();
         world.execute("update catalogue_version set version = version + 1", vec![]).await.unwrap();
-        world.app.reread_catalogue_version().await;
+        world.app.signals.reread_catalogue_version(&world.app.database).await;
         let buyer = world.public();
         let answer = buyer.get(&format!("/v1/storefront/products?facets=wub&wub={group}")).await.expect(200);
         assert_eq!(answer.body["facets"]["wub"], json!([{ "value": group.to_string(), "label": "WUB Dodol", "count": 1 }]));
@@ -316,7 +316,7 @@ on_both! {
         town.owner.post_empty(&format!("{}/resume", product(0))).await.expect(200);
         town.owner.post(&format!("{}/archive", product(2)), json!({})).await.expect(200);
         world.execute("update products set status = 'suspended', status_reason = 'Uji' where handle = 'dodol-3'", vec![]).await.unwrap();
-        world.app.reread_catalogue_version().await;
+        world.app.signals.reread_catalogue_version(&world.app.database).await;
         follow(&buyer, &mut copy, &mut cursor).await;
         let listed = buyer.get("/v1/storefront/products?limit=100").await.expect(200);
         let listed: BTreeMap<String, Value> =

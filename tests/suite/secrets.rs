@@ -181,7 +181,7 @@ async fn a_key_that_is_a_setting_rotates_while_replicas_run() {
     })
     .await;
     let guarded = guarded(&world).await;
-    let with = |key: String| Config { secret_key: Some(key), ..world.app.config.clone() };
+    let with = |key: String| Config { secret_key: Some(key), ..Config::clone(&world.app.config) };
 
     let refused = start_again(&with(new.clone())).await.err().expect("another key").to_string();
     assert!(refused.contains("give every replica the same"), "{refused}");

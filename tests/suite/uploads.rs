@@ -96,7 +96,7 @@ let elsewhere = world.client.put(elsewhere).body(photo.clone()).send().await.unw
         assert_eq!((due(">").await, due("<").await), (1, 0), "a restart does not hurry it");
         assert!(fsck::run(&world.app, false).await.unwrap().is_clean(), "until then it is no orphan");
         world.execute("update jobs set run_at = ? where kind = 'expire_upload'", vec![chrono::Utc::now().into()]).await.unwrap();
-        world.app.wake_workers();
+        world.app.signals.wake_workers();
         for _ in 0..200 {
             if world.app.bucket.list("uploads/", None).await.unwrap().0.is_empty() {
                 break;

@@ -122,7 +122,7 @@ async fn hurry(world: &World) {
         )
         .await
         .unwrap();
-    world.app.wake_workers();
+    world.app.signals.wake_workers();
 }
 
 /// Waits until so many attempts of a delivery are written down, which they are after they were answered.

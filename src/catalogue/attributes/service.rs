@@ -11,10 +11,10 @@ use crate::{
     app::App,
     catalogue::store::{category, category_by_slug},
     fault::{Fault, Outcome},
-    http::work::Work,
     identity::policy::{ManageCategories, Permit},
     platform::{database::Connection, jobs::JobKind},
     storefront,
+    work::Work,
 };
 
 /// The definitions that count for a category.

@@ -25,12 +25,12 @@ use crate::{
         store::entity::Model as Exhibition,
     },
     fault::{Fault, Outcome, STALE, field, say},
-    http::work::Work,
     identity::policy::{Apply, Decide, EditApplication, Permit, clock, conflict_of_interest},
     platform::{clock::now, database::Connection, jobs::JobKind},
     sme::{self, model::SmeStatus},
     transitions::Machine,
     values::{Localized, check_text},
+    work::Work,
 };
 
 /// An offer from the waitlist stands at least this long.
@@ -412,7 +412,7 @@ pub async fn release(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
     if !takes_changes(exhibition) {
         return Err(Fault::conflict("not_in_curation", say("Tutup pendaftaran dahulu.", "Close the call first.")));
     }
-    if work.app().config.release_by_second_person && call.decided_by == Some(permit.by()) {
+    if work.config().release_by_second_person && call.decided_by == Some(permit.by()) {
         let detail =
             say("Keputusan dirilis oleh orang lain daripada yang menyiapkannya.", "Somebody other than who prepared the decisions releases them.");
         return Err(Fault::conflict("second_person_required", detail));

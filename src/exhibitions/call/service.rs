@@ -19,10 +19,10 @@ use crate::{
         store::entity::Model as Exhibition,
     },
     fault::{Fault, FieldFault, Outcome, field, say},
-    http::work::Work,
     identity::policy::{ManageExhibition, Permit},
     platform::{clock::now, jobs::JobKind},
     values::{Localized, check_text},
+    work::Work,
 };
 
 /// What a coordinator sets; times are local to the venue.

@@ -26,11 +26,11 @@ use crate::{
         store::entity::Model as Exhibition,
     },
     fault::{Fault, Outcome, field, say},
-    http::work::Work,
     identity::policy::{Acknowledge, CheckIn, ManageExhibition, Permit, ReportSales},
     platform::clock::now,
     transitions::Machine,
     values::{Localized, MoneyInput},
+    work::Work,
 };
 
 fn check_document(document: &SetupDocument) -> Outcome<()> {

@@ -14,10 +14,10 @@ use crate::{
     catalogue::model::check_range,
     exhibitions::{applications, model::is_sensible, store::entity::Model as Exhibition},
     fault::{Fault, Outcome, field, say},
-    http::work::Work,
     identity::policy::{ManageExhibition, Permit},
     platform::clock::now,
     values::check_text,
+    work::Work,
 };
 
 pub async fn add_hall(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition, hall: Hall) -> Outcome<Hall> {

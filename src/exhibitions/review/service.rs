@@ -17,12 +17,12 @@ use crate::{
         store::entity::Model as Exhibition,
     },
     fault::{FORBIDDEN, Fault, Outcome, Say, field, say},
-    http::work::Work,
     identity::{
         model::{Actor, AgencyRole},
         policy::{ManageExhibition, Permit, Review},
     },
     platform::{clock::now, database::Connection},
+    work::Work,
 };
 
 /// Sets the rubric under the version of the call. Not once something is scored.

@@ -20,9 +20,10 @@ use crate::{
         store::entity::Model as Exhibition,
     },
     fault::{Fault, Outcome, field, say},
-    http::work::{Work, hex},
     identity::policy::{Decide, Permit},
     platform::{clock::now, database::Connection},
+    values::hex,
+    work::Work,
 };
 
 /// Everything that a run is computed from, in a number of statements that does not depend on the applicants.

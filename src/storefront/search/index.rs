@@ -952,7 +952,7 @@ mod tests {
             for (product, title) in &products {
                 index.apply(row(*product, TITLES[*title], 1));
             }
-            let terms: Vec<Terms> = parse(typed).iter().map(|wanted| index.understand(wanted).1).collect();
+            let terms: Vec<Terms> = parse(typed).iter().map(|wanted| index.understand(wanted, true).1).collect();
             let all = terms.len() as u8;
             let by_all: BTreeMap<u32, u32> = index.with_any(&terms, |_| all).1.into_iter().collect();
             for rarest in 0..terms.len() {

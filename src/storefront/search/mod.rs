@@ -68,7 +68,7 @@ impl Catalogue {
 
     /// Asks the index as of the newest catalogue version that this process knows.
     pub async fn ask<T>(&self, app: &App, question: impl FnOnce(&Index) -> T) -> Outcome<T> {
-        if self.version.load(Ordering::Acquire) < app.catalogue_version() {
+        if self.version.load(Ordering::Acquire) < app.signals.catalogue_version() {
             self.catch_up(app).await?;
         }
         Ok(question(&self.index.read().unwrap_or_else(PoisonError::into_inner)))
@@ -76,7 +76,7 @@ impl Catalogue {
 
     /// Categories and line-ups as of the newest version.
     pub async fn around(&self, app: &App) -> Outcome<Arc<Surroundings>> {
-        let version = app.catalogue_version();
+        let version = app.signals.catalogue_version();
         let known = Arc::clone(&self.around.read().unwrap_or_else(PoisonError::into_inner));
         if known.version >= version {
             return Ok(known);
@@ -89,7 +89,7 @@ impl Catalogue {
     /// Takes up what has changed since; all where nothing is there or too much of it is dead.
     async fn catch_up(&self, app: &App) -> Outcome<()> {
         let _writer = self.writer.lock().await;
-        let version = app.catalogue_version();
+        let version = app.signals.catalogue_version();
         let known = self.version.load(Ordering::Acquire);
         if known >= version {
             return Ok(());
