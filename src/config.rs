@@ -36,7 +36,7 @@ pub struct Config {
     pub product_page_url: Option<String>,
     /// Demo data and accounts: by default with SQLite only.
     pub demo: Option<bool>,
-    /// The password of the demo accounts; random where unset.
+    /// The password of the demo accounts; random if unset.
     pub demo_password: Option<String>,
     /// Whether people may make an account by themselves; otherwise by invitation only.
     pub registration: bool,
@@ -66,7 +66,7 @@ pub struct Config {
     pub quota_products: i64,
     /// SMEs of an account that wait for verification.
     pub quota_pending_smes: i64,
-    /// Where figures for Prometheus are read; nowhere if unset. Not for the public.
+    /// Where Prometheus reads metrics; nowhere if unset. Not for the public.
     pub metrics_listen: Option<SocketAddr>,
     /// How the log is written.
     pub log_format: LogFormat,
@@ -79,7 +79,7 @@ pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One object a line, for programs.
+    /// One JSON object per line, for programs.
     Json,
 }
 

@@ -1,5 +1,5 @@
-//! The demo data: honest about what is known of 2017, and marked as demo where it is invented
-//! (product.md 5). It is made by the same use cases as everything else, photos included.
+//! The demo data: of 2017 it states only what is known, so that unknown days stay unknown; what is invented is marked
+//! as demo. It is made by the same use cases as everything else, photos included.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -66,7 +66,7 @@ const ACCOUNTS: [(&str, &str); 4] = [
 const PRESS: &str = "forwatnews.com, 2017-10-04";
 const BRIEF: &str = "project brief; not verified";
 
-/// name, WUB group or none.
+/// Name, and the number of its WUB group if it is in one.
 const SMES: [(&str, Option<usize>); 12] = [
     ("Dodol Cisadane", None),
     ("Keripik Tempe Barokah", Some(3)),
@@ -89,7 +89,7 @@ struct Item {
     en: &'static str,
     /// Rupiah; the other variants follow.
     price: i64,
-    /// Grams for food; the indonesian and english waste source for crafts.
+    /// Grams for food; the Indonesian and English waste source for crafts.
     content: Content,
 }
 
@@ -411,7 +411,7 @@ async fn exhibitions_of_2017(work: &Work, agency: Uuid, by: Uuid) -> Outcome<()>
     Ok(())
 }
 
-/// An invented one, marked as demo, that can show what the real three can't.
+/// An invented exhibition, marked as demo, that can show what the three real ones can't.
 async fn future_exhibition(work: &Work, agency: Uuid, by: Uuid) -> Outcome<()> {
     let starts_on = Utc::now().date_naive() + Days::new(60);
     let year = starts_on.year();

@@ -120,7 +120,7 @@ impl Fault {
         Self(Box::new(FaultParts { kind, detail: None, fields, members, retry_after_seconds: None, cause: None }))
     }
 
-    /// What does not exist and what one may not know exists answer alike.
+    /// What does not exist and what the caller may not know to exist get the same answer.
     pub fn not_found() -> Self {
         Self::new(&NOT_FOUND)
     }
@@ -137,7 +137,7 @@ impl Fault {
         Self::invalid(vec![field(pointer, code, message)])
     }
 
-    /// Two things can't both be true.
+    /// The request contradicts the present state; `code` says how.
     pub fn conflict(code: &'static str, detail: Say) -> Self {
         Self::new(&CONFLICT).with("reason", code.into()).detail(detail)
     }

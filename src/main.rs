@@ -198,7 +198,7 @@ enum User {
 
 /// A connection without a byte either way is closed after this time, longer than proxies keep theirs.
 const IDLE: Duration = Duration::from_secs(75);
-/// Requests and jobs at work may take so long to end when the service is told to stop.
+/// How long requests and jobs in progress may take to end when the service is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
 
 impl Settings {

@@ -1,5 +1,5 @@
-//! Reference data: the category tree and classification codes (product.md 5.3), each with how well it is
-//! verified, and which of them an SME carries (row A9).
+//! Reference data: the category tree and classification codes (KBLI of 2020 and of 2025, BPS Regulation 7/2025), each
+//! with how well it is verified, and which of them an SME carries.
 
 use poem::web::Data;
 use poem_openapi::{
@@ -24,7 +24,7 @@ use crate::{
 
 pub struct ReferenceApi;
 
-/// Parent, slug, Indonesian, English, food, default KBLI 2020.
+/// Parent, slug, Indonesian and English name, whether it is food, default code of KBLI 2020.
 type Category = (&'static str, &'static str, &'static str, &'static str, bool, Option<&'static str>);
 
 const CATEGORIES: &[Category] = &[
@@ -43,7 +43,7 @@ const CATEGORIES: &[Category] = &[
     ("kerajinan", "suvenir-limbah", "Suvenir dari limbah", "Souvenirs from waste", false, Some("32903")),
 ];
 
-/// version, code, Indonesian, English, how well verified.
+/// Version, code, Indonesian and English title, how well it is verified.
 const KBLI: &[(&str, &str, &str, &str, &str)] = &[
     ("2020", "10796", "Industri Dodol", "Dodol", "secondary"),
     ("2025", "10796", "Industri Dodol", "Dodol", "secondary"),

@@ -1,4 +1,4 @@
-//! The addresses of the service, and its OpenAPI document.
+//! The routes of the service, and its OpenAPI document.
 
 use poem::{
     Endpoint, EndpointExt, IntoEndpoint, Route, get, handler,
@@ -58,7 +58,7 @@ pub fn document() -> Value {
     document::complete::<Problem>(&service().spec())
 }
 
-/// The page of the documentation carries its script and styles in itself; nobody else's page may show it in a frame.
+/// The page of the documentation carries its script and styles in itself; no other site may show it in a frame.
 const DOCS_POLICY: &str = "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data:; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -70,7 +70,7 @@ fn openapi(document: Data<&Document>) -> Json<Value> {
     Json((*document.0.0).clone())
 }
 
-/// Figures for Prometheus, on a listener of their own: what they tell is not for the public.
+/// Metrics for Prometheus, on a listener of their own: they are not for the public.
 pub fn metrics(app: &App) -> impl Endpoint + 'static {
     Route::new().at("/metrics", get(figures)).data(app.clone())
 }
@@ -80,7 +80,7 @@ async fn figures(app: Data<&App>) -> String {
     metrics::render(&app).await
 }
 
-/// Everything that answers, ready to be served.
+/// All routes and the layers around them, ready to be served.
 pub fn routes(app: &App) -> impl Endpoint + 'static {
     let service = service();
     let document = document();

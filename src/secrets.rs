@@ -65,7 +65,7 @@ impl Place {
     }
 }
 
-/// Encrypts what is still in the clear; answers how many secrets.
+/// Encrypts what is still in the clear; returns how many secrets that was.
 pub async fn encrypt_stored(database: &Database, vault: &Vault) -> Outcome<usize> {
     let mut encrypted = 0;
     for place in &PLACES {
@@ -83,7 +83,7 @@ pub async fn encrypt_stored(database: &Database, vault: &Vault) -> Outcome<usize
     Ok(encrypted)
 }
 
-/// The same again and again, beginning when no replica of an older version can be running any more.
+/// Repeats [`encrypt_stored`], beginning when no replica of an older version can be running any more.
 pub async fn encrypt_forever(app: App) {
     if app.database.backend() == DbBackend::Postgres {
         tokio::time::sleep(ROLLING_UPGRADE).await;

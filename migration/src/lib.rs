@@ -121,7 +121,7 @@ impl Step {
 
 /// Names of the steps that are applied, in order, also those of a newer version.
 pub async fn applied(connection: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    // The name is of the library that kept this list before.
+    // The name is that of sea-orm-migration, which kept this list before.
     connection
         .execute_unprepared("create table if not exists seaql_migrations (version varchar not null primary key, applied_at bigint not null)")
         .await?;

@@ -59,7 +59,7 @@ create table service_facts (
 ) $strict;
 ";
 
-// Append-only is held by the database, not by the code that writes (product.md 3.7, rule 11).
+// The audit trail is append-only; that is held by the database, not by the code that writes.
 const SQLITE: &str = "
 create trigger audit_log_no_update before update on audit_log
     begin select raise(abort, 'audit_log is append-only'); end;

@@ -98,7 +98,7 @@ create table product_materials (
 create index product_materials_product on product_materials (product_id);
 ";
 
-// The mass shares of one product never pass 100 % (product.md 3.7, rule 10).
+// The mass shares of one product never pass 100 %.
 const SQLITE: &str = "
 create trigger material_shares_insert after insert on product_materials
     when (select sum(mass_share_bp) from product_materials where product_id = new.product_id) > 10000

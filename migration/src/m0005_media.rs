@@ -56,7 +56,7 @@ create index product_images_product on product_images (product_id, position);
 create index product_images_asset on product_images (asset_id);
 ";
 
-// An image in use can't be marked for deletion, whoever asks (row E11).
+// An image in use can't be marked for deletion, whoever asks.
 const SQLITE: &str = "
 create trigger media_in_use before update of status on media_assets
     when new.status = 'deleting' and exists (select 1 from product_images where asset_id = new.id)

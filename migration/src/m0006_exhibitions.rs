@@ -73,7 +73,7 @@ create index lineup_items_exhibition on lineup_items (exhibition_id, position, i
 create index lineup_items_product on lineup_items (product_id, exhibition_id);
 ";
 
-// A line-up takes published products only, by confirmed exhibitors, until it is frozen (rule 10, trap c).
+// A line-up takes published products only, by confirmed exhibitors, until it is frozen.
 const SQLITE: &str = "
 create trigger lineup_takes_published before insert on lineup_items
     when not exists (select 1 from products p join product_variants v on v.product_id = p.id

@@ -1,4 +1,4 @@
-//! Uploads that go straight to the bucket (row E1).
+//! Uploads that go straight to the bucket.
 
 use crate::Step;
 

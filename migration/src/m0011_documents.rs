@@ -1,4 +1,4 @@
-//! Legal documents of SMEs (row A5) and notices to their members (row I6).
+//! Legal documents of SMEs and notices to their members.
 
 use crate::Step;
 

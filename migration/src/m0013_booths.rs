@@ -4,7 +4,8 @@ use crate::Step;
 
 pub const STEP: Step = Step { name: "m0013_booths", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
-// Composite keys keep everything of a plan within one exhibition. No double booking is an index, not code (★3).
+// Composite keys keep everything of a plan within one exhibition. An index, not code, keeps a slot from being given
+// twice.
 const TABLES: &str = "
 alter table applications add column power_needed_w $int not null default 0 check (power_needed_w between 0 and 100000);
 create unique index applications_in_exhibition on applications (exhibition_id, id);

@@ -5,7 +5,7 @@ use crate::Step;
 pub const STEP: Step = Step { name: "m0014_review", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
 // `review_conflicts` is the one definition of who may not review whom: members and mentors of the applicant, and of
-// those who share its booth (rule 10). The triggers and the queries both read it.
+// those who share its booth. The triggers and the queries both read it.
 const TABLES: &str = "
 create table mentor_assignments (
     sme_id $uuid not null references smes (id),

@@ -4,7 +4,7 @@ use crate::Step;
 
 pub const STEP: Step = Step { name: "m0015_on_the_day", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
-// Nobody reported where there is no row: a row with zeros is a report of zero (★9).
+// A day without a row was not reported: a row with zeros is a report of zero.
 const TABLES: &str = "
 alter table applications add column preferred_batch_id $uuid references exhibition_batches (id);
 alter table applications add column preferred_booth_class text check (length(preferred_booth_class) <= 40);

@@ -1,4 +1,4 @@
-//! SMEs that may apply after the deadline, because they were invited late (row F6).
+//! SMEs that may apply after the deadline, because they were invited late.
 
 use crate::Step;
 

@@ -1,4 +1,4 @@
-//! A log of what enters, changes and leaves the public catalogue (row H8): one row per product, with the catalogue version of
+//! A log of what enters, changes and leaves the public catalogue: one row per product, with the catalogue version of
 //! its last change. The index of every process and clients that keep a copy follow it.
 
 use crate::Step;

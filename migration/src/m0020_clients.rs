@@ -1,4 +1,4 @@
-//! Programs that use the API (row H2): their keys, by hash, the web pages that may use them, and what they used.
+//! Programs that use the API: their keys, by hash, the web pages that may use them, and what they used.
 
 use crate::Step;
 

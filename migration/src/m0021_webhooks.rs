@@ -1,12 +1,13 @@
-//! Webhooks (row H7). Triggers write what happened into an outbox, in the transaction in which it happened; from there it
+//! Webhooks. Triggers write what happened into an outbox, in the transaction in which it happened; from there it
 //! becomes an event with its number among those of its subject, and a delivery for each endpoint that wants it.
 
 use crate::Step;
 
 pub const STEP: Step = Step { name: "m0021_webhooks", tables: TABLES, sqlite: SQLITE, postgres: POSTGRES };
 
-// Rows of the outbox are gone once they are events. A subject's last number outlives its events. Secrets are needed to sign,
-// so they are kept as they are, like those of second factors.
+// Rows of the outbox are gone once they are events. A subject's last number outlives its events. Secrets are needed to
+// sign, so they are not kept as a hash; the program encrypts them, like those of second factors
+// (src/platform/vault.rs).
 const TABLES: &str = "
 create table outbox (
     id $uuid primary key,

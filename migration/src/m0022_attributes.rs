@@ -1,4 +1,4 @@
-//! What a category asks of its products beyond what all products have (row C3): versions of definitions, and the values.
+//! What a category asks of its products beyond what all products have: versions of definitions, and the values.
 
 use crate::Step;
 

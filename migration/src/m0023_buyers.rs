@@ -1,4 +1,4 @@
-//! What buyers keep (row G2), and prices by quantity (row C7).
+//! What buyers keep, and prices by quantity.
 
 use crate::Step;
 

@@ -1,4 +1,4 @@
-//! The append-only trail: who, for whom, what, why (row I2). The database refuses changes to it.
+//! The append-only audit trail: who did what, for whom, and why. The database refuses changes to it.
 
 use chrono::{DateTime, Utc};
 use poem_openapi::Object;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! snapshots/20261125T020000Z/manifest.json          written last: without it there is no snapshot
-//! snapshots/20261125T020000Z/TABLE.ndjson.zst       one row a line, in the form that both engines share
+//! snapshots/20261125T020000Z/TABLE.ndjson.zst       one row per line, in the form that both engines share
 //! snapshots/20261125T020000Z/objects.ndjson.zst     key, length and digest of each object
 //! objects/img/…  objects/originals/…                named as in the bucket, whose objects never change
 //! ```

@@ -29,7 +29,7 @@ pub struct TableFile {
     /// In the order of the values of a row.
     pub columns: Vec<String>,
     pub rows: u64,
-    /// Of the lines, before compression.
+    /// SHA-256 of the lines, before compression.
     pub sha256: String,
 }
 
@@ -38,7 +38,7 @@ pub struct TableFile {
 pub struct ObjectsFile {
     pub count: u64,
     pub bytes: u64,
-    /// Of the lines, before compression.
+    /// SHA-256 of the lines, before compression.
     pub sha256: String,
     /// Objects that the database names and the bucket did not have, or had with other content.
     pub problems: Vec<String>,
@@ -75,5 +75,5 @@ pub struct Restored {
     pub renew: Vec<String>,
 }
 
-/// In plain words, one a line.
+/// Problems in plain words, one per line.
 pub type Problems = Vec<String>;

@@ -52,7 +52,7 @@ const KEY: &str = "secret.key";
 const OBJECTS_A_PAGE: usize = 1000;
 /// Objects that are still to be copied.
 const LISTED: &str = "listed";
-/// A bucket that does not answer is asked so often; a night's backup is not lost to one hiccup.
+/// How often a bucket that does not answer is asked; a night's backup is not lost to one hiccup.
 const TRIES: u32 = 4;
 /// zstd's own default: a fifth of the size at the speed of a disk.
 const COMPRESSION: i32 = 3;
@@ -196,7 +196,7 @@ async fn copy(bucket: &Bucket, folder: &Path, object: StoredObject) -> (StoredOb
     (object, copied)
 }
 
-/// Copies an object from the bucket; false where it is in the folder already.
+/// Copies an object from the bucket; returns false if it is in the folder already.
 async fn copy_unless_there(bucket: &Bucket, folder: &Path, object: &StoredObject) -> Result<bool, CopyError> {
     let path = object_path(folder, &object.key)?;
     if std::fs::metadata(&path).is_ok_and(|there| there.len() == object.bytes) {
@@ -446,7 +446,7 @@ async fn restore_table(work: &Transaction, target: &Table, place: &Path, table: 
     Ok(rows)
 }
 
-/// JSON values, one a line, compressed, on their way to a file.
+/// JSON values, one per line, compressed, on their way to a file.
 struct Lines {
     out: zstd::Encoder<'static, NamedTempFile>,
     path: PathBuf,
@@ -478,7 +478,7 @@ impl Lines {
     }
 }
 
-/// The same, read again.
+/// The same file, being read.
 struct LinesIn {
     input: BufReader<zstd::Decoder<'static, BufReader<File>>>,
     line: Vec<u8>,
@@ -503,7 +503,7 @@ impl LinesIn {
         Ok(Some(serde_json::from_slice(&self.line)?))
     }
 
-    /// The next `most` values; fewer at the end, and none after it.
+    /// The next `most` values; fewer at the end, and no values after it.
     fn page<T: serde::de::DeserializeOwned>(&mut self, most: usize) -> anyhow::Result<Vec<T>> {
         let mut values = Vec::new();
         while values.len() < most
@@ -519,7 +519,7 @@ impl LinesIn {
     }
 }
 
-/// Gives every value of a file to `each`; how many there were, and their digest.
+/// Gives every value of a file to `each`; returns how many there were, and their digest.
 fn each_line<T: serde::de::DeserializeOwned>(
     place: &Path,
     name: &str,

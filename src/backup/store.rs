@@ -26,7 +26,7 @@ pub async fn is_under_way(connection: &Connection) -> Outcome<bool> {
     Ok(until.and_then(|until| DateTime::parse_from_rfc3339(&until).ok()).is_some_and(|until| until > at))
 }
 
-/// Says that a backup is under way for so long.
+/// Says that a backup is under way for this long.
 pub async fn hold(work: &Transaction, time: std::time::Duration) -> Outcome<()> {
     let until = shared_now(work).await? + time;
     let text = "insert into service_facts (name, value) values (?, ?) on conflict (name) do update set value = excluded.value";
@@ -66,7 +66,7 @@ impl Kind {
         })
     }
 
-    /// The kinds of some columns of a table in a schema of so many steps, as the engine declares them that is stricter.
+    /// The kinds of some columns of a table in the schema after `steps` steps, as the stricter engine declares them.
     pub fn strictest(steps: usize, table: &str, columns: &[String]) -> Vec<Self> {
         let typed = migration::typed_columns(steps);
         let token = |column: &String| typed.iter().find(|(of, name, _)| *of == table && name == column).map(|(.., token)| *token);

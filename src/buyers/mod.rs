@@ -1,3 +1,3 @@
-//! What buyers keep: favourites (row G2).
+//! What buyers keep: favourites.
 
 pub mod favourites;

@@ -1,4 +1,4 @@
-//! Products over HTTP. Every write answers the whole product with its new ETag.
+//! Products over HTTP. Every write returns the whole product with its new ETag.
 
 use std::collections::BTreeMap;
 
@@ -244,7 +244,7 @@ impl From<Listing> for Product {
     }
 }
 
-/// A permitted write on one product, begun.
+/// A write on one product, begun and permitted.
 struct Edit<A> {
     work: Work,
     permit: Permit<A>,

@@ -406,7 +406,7 @@ pub fn check_range(value: Option<i64>, range: std::ops::RangeInclusive<i64>, poi
     }
 }
 
-/// Complains unless `gtin` has 8, 12, 13 or 14 digits and its check digit is right (GS1 General Specifications 7.9).
+/// Validates a GTIN: 8, 12, 13 or 14 digits, the last of which is the check digit (GS1 General Specifications 7.9).
 pub fn check_gtin(gtin: &str, pointer: &str, faults: &mut Vec<FieldFault>) {
     let digits: Option<Vec<u32>> = gtin.chars().map(|c| c.to_digit(10)).collect();
     let valid = digits.is_some_and(|digits| {
@@ -418,7 +418,7 @@ pub fn check_gtin(gtin: &str, pointer: &str, faults: &mut Vec<FieldFault>) {
     }
 }
 
-/// Complains about more than three axes, blank or long names and values, or two axes of one name.
+/// Validates options: at most three axes, names and values that are neither blank nor long, no two axes of one name.
 pub fn check_options(options: &BTreeMap<String, String>, pointer: &str, faults: &mut Vec<FieldFault>) {
     let fits = |text: &String| !as_read(text).is_empty() && text.chars().count() <= 60;
     if options.len() > 3 || options.iter().any(|(name, value)| !fits(name) || !fits(value)) {
@@ -430,13 +430,13 @@ pub fn check_options(options: &BTreeMap<String, String>, pointer: &str, faults: 
     }
 }
 
-/// Options as a person would call them; none where a variant has none, since nothing is said then.
+/// Options as a person would call them; `None` if a variant has none, which is then never the same as another.
 pub fn options_as_read(options: &BTreeMap<String, String>) -> Option<String> {
     let read: BTreeMap<String, String> = options.iter().map(|(name, value)| (as_read(name), as_read(value))).collect();
     (!read.is_empty()).then(|| json!(read).to_string())
 }
 
-/// Complains where a person would call the options of another variant the same.
+/// Adds a fault if a person would call the options of another variant the same.
 pub fn check_options_differ(options: &BTreeMap<String, String>, others: &BTreeSet<String>, pointer: &str, faults: &mut Vec<FieldFault>) {
     if options_as_read(options).is_some_and(|read| others.contains(&read)) {
         let message = say("Varian lain sudah punya pilihan ini.", "Another variant has these options.");
@@ -471,7 +471,8 @@ pub struct ListingFacts {
     pub attributes: Vec<(String, Localized, bool)>,
 }
 
-/// The guards of submit (product.md 3.2), each with whether it is met.
+/// What a submission needs, each with whether it is met: a summary in Indonesian, a price, a ready photo, for food its
+/// facts, and what the category requires.
 pub fn checklist(facts: &ListingFacts) -> Vec<(&'static str, String, bool, Say)> {
     let mut checks = vec![
         ("summary", "/summary/id", facts.has_summary, say("Ringkasan dalam bahasa Indonesia.", "A summary in Indonesian.")),

@@ -26,7 +26,7 @@ use crate::{
     work::Work,
 };
 
-/// A deleted product can be brought back within this time (row C17).
+/// A deleted product can be brought back within this time.
 const RESTORABLE: Duration = Duration::days(30);
 const MOST_VARIANTS: usize = 100;
 const MOST_PIECES: i64 = 10_000_000;
@@ -141,8 +141,8 @@ pub async fn create(work: &Work, permit: &Permit<EditProduct>, new: NewProduct) 
     listing(work.db(), product).await
 }
 
-/// Puts in a product whose handle nobody asked for: under the next one that is free where another product has it. Who puts in the
-/// same at this moment is waited for.
+/// Inserts a product with a generated handle, or with the next free one if another product has it. Waits for whoever
+/// inserts the same handle at this moment.
 async fn insert_under_free_handle(work: &Work, mut product: product::Model) -> Outcome<product::Model> {
     let base = product.handle.clone();
     for _ in 0..MOST_TRIES {
@@ -358,7 +358,7 @@ pub async fn edit_image(
     changed(work, permit, product, "edit_image").await
 }
 
-/// Detaches a photo; where it was the primary, the next one becomes it.
+/// Detaches a photo; if it was the primary, the next one becomes it.
 pub async fn detach_image(work: &Work, permit: &Permit<EditProduct>, product: product::Model, image: Uuid) -> Outcome<Listing> {
     require_open(product.status.content_is_open(), product.status)?;
     media::service::detach(work, product.id, image).await?;
@@ -385,8 +385,8 @@ pub struct Decision {
     pub reason_codes: Vec<ReasonCode>,
 }
 
-/// The reviewer's steps: approve, request changes, reject, suspend, reinstate. All but the friendly ones
-/// need a reason. A reviewer never decides on an SME of their own.
+/// The reviewer's steps: approve, request changes, reject, suspend, reinstate. Requesting changes, rejecting and
+/// suspending need a reason. A reviewer never decides on an SME of their own.
 pub async fn decide(
     work: &Work,
     permit: &Permit<ReviewProduct>,
@@ -482,7 +482,7 @@ async fn find_category(work: &Work, slug: &str, faults: &mut Vec<FieldFault>) ->
     Ok(category)
 }
 
-/// Complains about values that are not as the category defines them.
+/// Validates the attributes of a product against what its category defines.
 async fn check_attributes(work: &Work, category: Option<&category::Model>, product: &product::Model, faults: &mut Vec<FieldFault>) -> Outcome<()> {
     if let Some(category) = category {
         let definitions = attributes::service::effective(work.db(), category).await?;

@@ -107,11 +107,11 @@ pub mod variant {
         pub sme_id: Uuid,
         pub product_id: Uuid,
         pub sku: Option<String>,
-        /// The same as people read it.
+        /// The SKU as people read it, whatever its case, width and spaces.
         pub sku_read: Option<String>,
         #[sea_orm(column_type = "JsonBinary")]
         pub options: Json,
-        /// The same as people read them; absent where there are none.
+        /// The options as people read them; absent if there are none.
         pub options_read: Option<String>,
         pub price_minor: i64,
         pub currency: String,
@@ -179,7 +179,7 @@ pub async fn category_by_id(connection: &Connection, id: Uuid) -> Outcome<catego
     category::Entity::find_by_id(id).one(connection).await?.ok_or_else(Fault::not_found)
 }
 
-/// A category of the reference data; one that is there stays as it is.
+/// Inserts a category of the reference data.
 pub async fn insert_category(connection: &Connection, category: category::Model) -> Outcome<()> {
     category.into_active_model().insert(connection).await?;
     Ok(())
@@ -201,7 +201,7 @@ pub async fn deleted_since(connection: &Connection, id: Uuid, since: DateTime<Ut
     Ok(product::Entity::find_by_id(id).filter(product::Column::DeletedAt.gt(since)).one(connection).await?)
 }
 
-/// The SME of a product, deleted or not, and the agencies of that SME.
+/// The SME of a product, deleted or not.
 pub async fn owner(connection: &Connection, id: Uuid) -> Outcome<Uuid> {
     let row = connection.query_one_raw(sql(connection, "select sme_id from products where id = ?", [id.into()])).await?;
     Ok(row.ok_or_else(Fault::not_found)?.try_get("", "sme_id")?)
@@ -251,7 +251,6 @@ pub async fn waiting(connection: &Connection, agencies: &[Uuid], after: Option<U
     Ok(find.all(connection).await?)
 }
 
-/// Ids of the published products of an SME.
 /// What a piece costs from a number of pieces on.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct TierRow {
@@ -274,6 +273,7 @@ pub async fn set_tiers(connection: &Connection, variant: Uuid, tiers: &[TierRow]
     insert_many(connection, "price_tiers (variant_id, min_quantity, price_minor)", rows).await
 }
 
+/// Ids of the published products of an SME.
 pub async fn published_of(connection: &Connection, sme: Uuid) -> Outcome<Vec<Uuid>> {
     let text = "select id from products where sme_id = ? and status = 'published' and deleted_at is null";
     let rows = connection.query_all_raw(sql(connection, text, [sme.into()])).await?;
@@ -284,7 +284,7 @@ pub async fn insert(connection: &Connection, product: product::Model) -> Outcome
     Ok(product.into_active_model().insert(connection).await?)
 }
 
-/// Puts the product in unless another has its handle. True where it is in.
+/// Inserts the product unless another has its handle; returns whether it was inserted.
 pub async fn insert_if_free(connection: &Connection, product: &product::Model) -> Outcome<bool> {
     let insert = product::Entity::insert(product.clone().into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
     Ok(insert.exec_without_returning(connection).await? == 1)
@@ -343,7 +343,7 @@ pub async fn update_variant(connection: &Connection, variant: variant::Model) ->
     Ok(())
 }
 
-/// Marks the variants of a product as deleted at its time, or brings those back.
+/// Marks the variants of a product as deleted at `at`, the time of the product's own deletion.
 pub async fn delete_variants(connection: &Connection, product: Uuid, at: DateTime<Utc>) -> Outcome<()> {
     let text = "update product_variants set deleted_at = ? where product_id = ? and deleted_at is null";
     connection.execute_raw(sql(connection, text, [at.into(), product.into()])).await?;
@@ -367,7 +367,7 @@ pub async fn insert_material(connection: &Connection, material: material::Model)
     Ok(())
 }
 
-/// True where the product had such a line.
+/// Deletes a material line; returns whether the product had it.
 pub async fn delete_material(connection: &Connection, product: Uuid, id: Uuid) -> Outcome<bool> {
     let text = "delete from product_materials where id = ? and product_id = ?";
     Ok(connection.execute_raw(sql(connection, text, [id.into(), product.into()])).await?.rows_affected() == 1)

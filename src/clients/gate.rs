@@ -1,4 +1,4 @@
-//! What happens to a request that comes with a key, or from a web page of somebody else (CORS), before and after it is
+//! What happens to a request that comes with a key, or from a third-party web page (CORS), before and after it is
 //! answered. A request with neither passes untouched.
 
 use std::sync::Arc;
@@ -25,15 +25,15 @@ pub const KEY_HEADER: &str = "x-api-key";
 /// What a web page of another origin may look at.
 const EXPOSED: &str = "ETag, Link, Content-Language, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
 
-/// What is to be said of a request in its answer.
+/// What the answer to a request has to say of its origin and of its client's rate.
 #[derive(Default)]
 pub struct Pass {
     origin: Option<HeaderValue>,
     rate: Option<(Arc<Client>, Rate)>,
 }
 
-/// Looks at the key and the origin of a request; the client is put into the request for who acts in its name. The pass is
-/// good for refusals too, so that a web page can read why.
+/// Checks the key and the origin of a request, and puts the client into the request for the operations that act in its
+/// name. The pass marks refusals too, so that a web page can read why.
 pub async fn admit(request: &mut Request) -> (Pass, Outcome<()>) {
     let mut pass = Pass::default();
     let result = look(request, &mut pass).await;
@@ -97,8 +97,8 @@ pub fn is_storefront(path: &str) -> bool {
     is_public_data(path) || path.starts_with("/media/") || path == "/openapi.json"
 }
 
-/// Answers the question of a browser whether a page may ask (a CORS preflight). It does not say with which key, so any page
-/// that some key is for may; the request itself is held to its key.
+/// Answers a browser that asks whether a page may send a request (a CORS preflight). The browser does not say with
+/// which key, so any page that some key is for may; the request itself is held to its key.
 pub async fn preflight(request: &Request) -> Outcome<Option<Response>> {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     let is_preflight = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -119,7 +119,7 @@ pub async fn preflight(request: &Request) -> Outcome<Option<Response>> {
 }
 
 impl Pass {
-    /// Says what is to be said.
+    /// Adds the headers of CORS and of the rate.
     pub fn mark(self, headers: &mut HeaderMap) {
         if let Some(origin) = self.origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -129,13 +129,13 @@ impl Pass {
             }
         }
         let Some((client, rate)) = self.rate else { return };
-        // What it says of the client's rate is not for others, and a shared cache would know nothing of a key's end.
+        // The client's rate is not for others, and a shared cache would not know when the key ends.
         if headers.get(header::CACHE_CONTROL).is_some_and(|control| control.as_bytes().starts_with(b"public")) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=30"));
         }
         let (name, quota) = (client.tier.name(), client.tier.a_minute().get());
         let (remaining, wait) = match rate {
-            // Until all of it is there again.
+            // The seconds until the whole quota is available again.
             Rate::Within(remaining) => (remaining, u64::from((quota - remaining.min(quota)) * 60 / quota)),
             Rate::Exceeded(seconds) => (0, seconds),
         };

@@ -91,7 +91,8 @@ pub struct Client {
 /// Most origins of a client.
 const MOST_ORIGINS: usize = 20;
 
-/// Origins as browsers send them (RFC 6454); complains about what is none, or not encrypted outside this machine.
+/// Validates origins and returns them as browsers send them (RFC 6454). Adds a fault for what is not an origin, or is
+/// not encrypted, unless it is this machine.
 pub fn check_origins(origins: &[String], faults: &mut Vec<FieldFault>) -> Vec<String> {
     if origins.len() > MOST_ORIGINS {
         faults.push(field("/origins", "too_many", say("Paling banyak 20 asal.", "At most 20 origins.")));

@@ -37,13 +37,13 @@ use crate::{
     work::Work,
 };
 
-/// A key that was revoked elsewhere is believed for so long.
+/// How long a key that another replica revoked may still be accepted here.
 const BELIEVED: StdDuration = StdDuration::from_secs(10);
 /// Keys and origins that are looked up at a time. The next wait their turn, in the order in which they came.
 const LOOKUPS_AT_ONCE: usize = 16;
 /// Keys that were good before are read again beside those, so that nobody who guesses keeps them waiting.
 const REREADS_AT_ONCE: usize = 16;
-/// How long one waits for its turn; then it is asked to come back.
+/// How long a request waits for its turn; then it is asked to come back later.
 const LOOKUP_PATIENCE: StdDuration = StdDuration::from_secs(5);
 /// How long it is remembered that a key was good.
 const GOOD_BEFORE: StdDuration = StdDuration::from_hours(24);
@@ -51,7 +51,7 @@ const GOOD_BEFORE: StdDuration = StdDuration::from_hours(24);
 const MOST_REMEMBERED: u64 = 20_000;
 /// Most clients of an owner.
 const MOST_CLIENTS: usize = 50;
-/// The old key works for so long after a rotation, at most and where nothing is said.
+/// How many hours the old key works after a rotation: at most, and by default.
 const LONGEST_OVERLAP: i64 = 168;
 const OVERLAP: i64 = 24;
 /// How often usage is written down.
@@ -63,7 +63,7 @@ type Limiter = RateLimiter<Counted, DashMapStateStore<Counted>, DefaultClock, St
 
 /// What this process knows of clients.
 pub struct Clients {
-    /// By hash of the key; that a key is unknown is remembered too.
+    /// Clients by the hash of a key; that a key is unknown is remembered too.
     known: Cache<String, Option<Arc<Client>>>,
     origins: Cache<String, bool>,
     /// Hashes of keys that were good.
@@ -100,16 +100,16 @@ impl Default for Clients {
     }
 }
 
-/// A place among those that are looked up.
+/// Waits for a place among the look-ups.
 async fn turn(places: &Semaphore) -> Outcome<SemaphorePermit<'_>> {
     timeout(LOOKUP_PATIENCE, places.acquire()).await.map_err(Fault::unavailable)?.map_err(Fault::internal)
 }
 
 /// How a request stands to the rate of its client.
 pub enum Rate {
-    /// So many more are taken at once.
+    /// This many more requests are taken at once.
     Within(u32),
-    /// Come back after so many seconds.
+    /// Refused: come back after this many seconds.
     Exceeded(u64),
 }
 
@@ -181,7 +181,7 @@ impl Clients {
         self.origins.invalidate_all();
     }
 
-    /// Forgets who has all of their rate again.
+    /// Forgets those whose whole quota is available again.
     fn tidy(&self) {
         for limiter in self.limiters.values() {
             limiter.retain_recent();
@@ -233,7 +233,7 @@ pub async fn keep_usage(app: App, stopping: tokio_util::sync::CancellationToken)
     }
 }
 
-/// Writes down what was used since the last time; all of it, or none where the database is away.
+/// Writes down what was used since the last time; all of it, or nothing if the database is away.
 pub async fn flush_usage(app: &App) {
     let used = app.clients.take_used();
     if used.is_empty() {
@@ -267,7 +267,7 @@ pub struct Wish {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Checks a wish, and answers the origins as they are kept.
+/// Validates a wish; returns the origins as they are kept.
 fn check(wish: &Wish, kind: ClientKind, owner: Target) -> Outcome<Vec<String>> {
     let mut faults: Vec<FieldFault> = Vec::new();
     check_text(&wish.name, "/name", 100, &mut faults);

@@ -186,7 +186,7 @@ pub async fn set_origins(connection: &Connection, client: Uuid, origins: &[Strin
     insert_many(connection, "api_client_origins (client_id, origin)", rows).await
 }
 
-/// Adds a key without an end; the database keeps there from being two.
+/// Adds a key without an end; the database refuses a second one.
 pub async fn insert_key(connection: &Connection, client: Uuid, prefix: &str, hash: &str) -> Outcome<()> {
     let text = "insert into api_keys (id, client_id, prefix, key_hash, created_at) values (?, ?, ?, ?, ?)";
     let values = [Uuid::now_v7().into(), client.into(), prefix.into(), hash.into(), now().into()];
@@ -208,7 +208,7 @@ pub async fn revoke(connection: &Connection, client: Uuid) -> Outcome<()> {
     Ok(())
 }
 
-/// Adds to what a client used today (UTC); whether that is its first use of the day.
+/// Adds to what a client used today (UTC); returns whether that is its first use of the day.
 pub async fn add_usage(connection: &Connection, client: Uuid, requests: i64, refused: i64) -> Outcome<bool> {
     let today: NaiveDate = now().date_naive();
     let text = "insert into api_usage (client_id, day, requests, refused) values (?, ?, 0, 0) on conflict (client_id, day) do nothing";

@@ -1,4 +1,4 @@
-//! Legal documents of SMEs: number, issuer, dates, and what an officer says of them (row A5, A7).
+//! Legal documents of SMEs: number, issuer, dates, and what an officer decides on them.
 //!
 //! ```text
 //! uploaded ──▶ verified ──▶ revoked

@@ -29,7 +29,7 @@ pub enum DocumentKind {
 }
 
 impl DocumentKind {
-    /// As people write it.
+    /// The name as people write it.
     pub fn label(self) -> &'static str {
         match self {
             Self::Nib => "NIB",

@@ -67,7 +67,7 @@ pub async fn add(work: &Work, permit: &Permit<EditDocuments>, sme: Uuid, new: Ne
     Ok(document)
 }
 
-/// An officer's word on a document; all but a verification need a reason.
+/// An officer's decision on a document; all but a verification need a reason.
 pub async fn decide(
     work: &Work,
     permit: &Permit<VerifyDocuments>,

@@ -72,7 +72,7 @@ pub async fn delete(connection: &Connection, id: Uuid) -> Outcome<()> {
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct Held {
     pub sme_id: Uuid,
-    /// Counts for this product only; for all where absent.
+    /// Counts for this product only; for all if absent.
     pub product_id: Option<Uuid>,
     pub kind: DocumentKind,
     pub status: DocumentStatus,
@@ -96,7 +96,7 @@ struct Until {
     expires_on: Option<NaiveDate>,
 }
 
-/// Last days of the verified halal certificates that cover a product, of those that end.
+/// Last days of the verified halal certificates that cover a product; `None` for one that does not end.
 pub async fn halal(connection: &Connection, sme: Uuid, product: Uuid) -> Outcome<Vec<Option<NaiveDate>>> {
     let text = "select expires_on from legal_documents where sme_id = ? and kind = 'halal' and status = 'verified' \
                 and (product_id is null or product_id = ?)";

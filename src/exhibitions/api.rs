@@ -260,7 +260,7 @@ pub struct LineupItemPatch {
     pub position: Option<i64>,
 }
 
-/// An exhibition under work, permitted.
+/// A write on an exhibition, begun and permitted.
 pub struct Managed {
     pub work: Work,
     pub permit: Permit<ManageExhibition>,

@@ -84,7 +84,7 @@ pub enum DatePrecision {
     Unknown,
 }
 
-/// An exhibition lasts at most so many days after its first.
+/// An exhibition lasts at most this many days after its first.
 const LONGEST_DAYS: i64 = 366;
 
 /// Whether a day is one that people plan or remember.
@@ -107,7 +107,7 @@ pub struct Dates {
 }
 
 impl Dates {
-    /// Complains where the days and the precision don't fit together.
+    /// Validates that the days and the precision fit together.
     pub fn check(&self, faults: &mut Vec<FieldFault>) {
         match (self.precision, self.starts_on, self.ends_on) {
             (DatePrecision::Unknown, None, None) => {}
@@ -166,7 +166,7 @@ pub fn zone_label(zone: &str) -> &str {
     }
 }
 
-/// Complains about a name that is no IANA zone.
+/// Validates the name of an IANA time zone.
 pub fn check_zone(zone: &str, pointer: &str, faults: &mut Vec<FieldFault>) {
     if zone.parse::<Tz>().is_err() {
         faults.push(field(pointer, "bad_time_zone", say("Zona IANA seperti Asia/Pontianak.", "An IANA zone such as Asia/Pontianak.")));
@@ -228,7 +228,7 @@ impl OpeningHours {
     }
 }
 
-/// The hours as they are kept and given out; complains about what is no time.
+/// Brings opening hours into the form in which they are kept and shown; adds a fault for what is not a time.
 pub fn normal_hours(hours: Vec<OpeningHours>, faults: &mut Vec<FieldFault>) -> Vec<OpeningHours> {
     let mut kept = Vec::new();
     for (index, entry) in hours.into_iter().enumerate() {
@@ -244,7 +244,7 @@ pub fn normal_hours(hours: Vec<OpeningHours>, faults: &mut Vec<FieldFault>) -> V
     kept
 }
 
-/// Complains about hours on a day on which the exhibition is not held, and about hours that overlap.
+/// Validates opening hours: none on a day on which the exhibition is not held, and none that overlap.
 pub fn check_hours(hours: &[OpeningHours], dates: &Dates, faults: &mut Vec<FieldFault>) {
     for (index, entry) in hours.iter().enumerate() {
         let is_outside = dates.starts_on.is_some_and(|first| entry.day < first) || dates.ends_on.is_some_and(|last| entry.day > last);

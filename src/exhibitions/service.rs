@@ -81,8 +81,8 @@ pub async fn create(work: &Work, permit: &Permit<ManageExhibition>, agency_id: U
     Ok(exhibition)
 }
 
-/// Puts in an exhibition whose slug nobody asked for: under the next one that is free where another has it. Who puts in the same at
-/// this moment is waited for.
+/// Inserts an exhibition with a generated slug, or with the next free one if another exhibition has it. Waits for
+/// whoever inserts the same slug at this moment.
 async fn insert_under_free_slug(work: &Work, mut exhibition: Model) -> Outcome<Model> {
     let base = exhibition.slug.clone();
     for _ in 0..MOST_TRIES {
@@ -154,12 +154,12 @@ pub fn dates_of(exhibition: &Model) -> Dates {
     Dates { starts_on: exhibition.starts_on, ends_on: exhibition.ends_on, precision: exhibition.date_precision }
 }
 
-/// When it is open, as it is kept.
+/// The opening hours, as they are kept.
 pub fn hours_of(exhibition: &Model) -> Vec<OpeningHours> {
     serde_json::from_value(exhibition.opening_hours.clone()).unwrap_or_default()
 }
 
-/// What it was announced for before it was postponed.
+/// The dates for which it was announced before it was postponed.
 pub fn previous_dates(exhibition: &Model) -> Option<Dates> {
     let precision = exhibition.previous_precision?;
     Some(Dates { starts_on: exhibition.previous_starts_on, ends_on: exhibition.previous_ends_on, precision })
@@ -249,9 +249,9 @@ pub struct Renewal {
     pub dates: Dates,
 }
 
-/// A new draft after the model of an exhibition: venue, halls, booths, batches, call, rules, questions, rubric, phases and
-/// set-up documents, moved by as many days as the exhibition is. Nobody's application, place, review or decision comes
-/// with it (row F28).
+/// A new draft after the model of an exhibition: venue, halls, booths, batches, call, rules, questions, rubric, phases
+/// and set-up documents, moved by as many days as the exhibition is. Nobody's application, place, review or decision is
+/// copied.
 pub async fn renew(work: &Work, permit: &Permit<ManageExhibition>, model: &Model, renewal: Renewal) -> Outcome<Model> {
     let profile = Profile {
         slug: Some(renewal.slug),
@@ -325,7 +325,7 @@ fn remembering_dates(mut exhibition: Model, new: &Dates) -> Model {
     exhibition
 }
 
-/// Adds an SME as an exhibitor on its behalf (product.md 3.8); audited for both.
+/// Adds an SME as an exhibitor on its behalf; audited for both.
 pub async fn add_exhibitor(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Model, sme: Uuid, note: Option<String>) -> Outcome<Uuid> {
     use ExhibitionStatus::{Archived, Cancelled, Completed};
     if matches!(exhibition.status, Completed | Archived | Cancelled) {
@@ -347,7 +347,7 @@ pub struct NewItem {
     pub position: i64,
 }
 
-/// Links a variant of a published product; the database holds the rule.
+/// Links a variant to the line-up; the database refuses it unless its product is published.
 pub async fn add_item(work: &Work, permit: &Permit<EditLineup>, exhibition: &Model, sme: Uuid, new: NewItem) -> Outcome<item::Model> {
     let variant = catalogue::store::variant_by_id(work.db(), new.variant_id).await?.filter(|variant| variant.sme_id == sme);
     let variant = variant.ok_or_else(|| Fault::invalid_field("/variant_id", "unknown", say("Varian tidak dikenal.", "No such variant.")))?;

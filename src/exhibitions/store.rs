@@ -46,7 +46,7 @@ pub mod entity {
         pub starts_on: Option<Date>,
         pub ends_on: Option<Date>,
         pub date_precision: DatePrecision,
-        /// What it was announced for before it was postponed, as exactly as that was ever known.
+        /// The days for which it was announced before it was postponed, as exactly as they were ever known.
         pub previous_starts_on: Option<Date>,
         pub previous_ends_on: Option<Date>,
         pub previous_precision: Option<DatePrecision>,
@@ -126,7 +126,7 @@ pub async fn insert(connection: &Connection, exhibition: entity::Model) -> Outco
     Ok(exhibition.into_active_model().insert(connection).await?)
 }
 
-/// Puts the exhibition in unless another has its slug. True where it is in.
+/// Inserts the exhibition unless another has its slug; returns whether it was inserted.
 pub async fn insert_if_free(connection: &Connection, exhibition: &entity::Model) -> Outcome<bool> {
     let insert = entity::Entity::insert(exhibition.clone().into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
     Ok(insert.exec_without_returning(connection).await? == 1)

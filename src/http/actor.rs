@@ -1,5 +1,5 @@
-//! Who asks. An operation takes [`Member`], or [`Caller`] where secret keys may ask as well, or it is public and its path
-//! says so: one test over the OpenAPI document holds every operation to that.
+//! The caller of an operation. An operation takes [`Member`], or [`Caller`] if secret keys may call it as well, or it
+//! is public and its path says so: one test over the OpenAPI document holds every operation to that.
 
 use std::sync::Arc;
 

@@ -35,7 +35,7 @@ pub type Answers = Cache<String, Arc<Kept>>;
 
 pub fn answers() -> Answers {
     Cache::builder()
-        // A map of headers takes about so much.
+        // 1,024 bytes are about what a map of headers takes.
         .weigher(|key: &String, kept: &Arc<Kept>| u32::try_from(key.len() + kept.body.len() + 1024).unwrap_or(u32::MAX))
         .max_capacity(MOST_BYTES)
         .time_to_live(LONGEST)
@@ -47,8 +47,8 @@ pub fn is_public_data(path: &str) -> bool {
     path.starts_with("/v1/storefront/") || path == "/v1/changes"
 }
 
-/// What an answer to this request would be kept under; none where it would not be. The version is read before anything
-/// else: a change that commits while the answer is made belongs to the next version.
+/// The key under which an answer to this request would be kept; `None` if it would not be. The version is read before
+/// anything else: a change that commits while the answer is made belongs to the next version.
 pub fn key(app: &App, request: &Request) -> Option<String> {
     let path = request.uri().path();
     if request.method() != Method::GET || !is_public_data(path) {

@@ -47,7 +47,7 @@ pub fn complete<P: Type>(spec: &str) -> Value {
 /// Parts of the paths of POST operations that change what several people prepare together, and so take If-Match.
 const CONTESTED: &[&str] = &["/plan/swap", "/plan/suggest", "/plan/publish", "/decisions/release", "/selection-runs/{run_id}/apply"];
 
-/// What a request may hold is bounded: where no type or attribute says how narrowly, by what `shape` enforces for all.
+/// States a bound for everything that a request may hold: the one that `shape` enforces if no type says a narrower one.
 fn state_bounds(document: &mut Value) {
     let mut waiting = Vec::new();
     for operation in
@@ -117,7 +117,7 @@ fn bound_parameter(schema: &mut Value, longest: usize) {
     }
 }
 
-/// What may be absent may be null, both ways; and a reference keeps what is said of it beside it.
+/// Properties that may be absent may be null as well. A description stays beside the reference that it describes.
 fn mark_nullable(document: &mut Value) {
     for schema in document["components"]["schemas"].as_object_mut().into_iter().flat_map(Map::values_mut) {
         let required: Vec<String> = schema.get("required").and_then(|names| serde_json::from_value(names.clone()).ok()).unwrap_or_default();
@@ -334,7 +334,7 @@ impl Operations {
         Ok(())
     }
 
-    /// The parameters of the operation that answers there, if one does.
+    /// The query parameters of the operation at this path, if there is one.
     fn parameters(&self, method: &str, path: &str) -> Option<&[Parameter]> {
         if let Some(parameters) = self.fixed.get(method).and_then(|paths| paths.get(path)) {
             return Some(parameters);

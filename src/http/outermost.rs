@@ -41,7 +41,7 @@ use crate::{
 pub const LONGEST: Duration = Duration::from_secs(30);
 /// A body of at most a mebibyte that takes longer to arrive is given up.
 const LONGEST_BODY: Duration = Duration::from_secs(20);
-/// The same for one that brings a photo, perhaps from a phone far from town.
+/// The same limit for a body with a photo, perhaps from a phone far from town.
 const LONGEST_UPLOAD: Duration = Duration::from_mins(10);
 
 pub struct Outermost {
@@ -128,7 +128,7 @@ impl<E: Endpoint> OutermostEndpoint<E> {
         response
     }
 
-    /// What is kept for everybody, or else what the operation answers.
+    /// The kept answer for everybody, or else what the operation returns.
     async fn kept_or_made(&self, request: Request) -> Result<Response> {
         let app = App::of(&request)?.clone();
         let Some(key) = answers::key(&app, &request) else { return self.checked(request).await };
@@ -191,7 +191,7 @@ fn names_etag(known: &str, response: &Response) -> bool {
     response.status() == StatusCode::OK && etag.is_some_and(names)
 }
 
-/// Every error of the framework in our words.
+/// The fault for an error of the framework.
 fn to_fault(error: poem::Error) -> Fault {
     let error = match error.downcast::<Fault>() {
         Ok(fault) => return fault,

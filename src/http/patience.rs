@@ -19,12 +19,12 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// A side that does nothing for so long is looked at: longer than any request may be worked on, so that waiting for an answer is
-/// never taken for silence.
+/// A side that does nothing for this long is looked at: longer than any request may be worked on, so that waiting for
+/// an answer is never taken for silence.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// Bytes a second that a sender or reader has to keep up over that time: far below any phone's network.
 const LEAST_RATE: u64 = 256;
-/// After a connection could not be accepted. It waits in the queue of the system meanwhile.
+/// How long to wait after a connection could not be accepted. It stays in the system's queue meanwhile.
 const BREATH: Duration = Duration::from_millis(200);
 
 /// Accepts connections that are held to a least speed, and says so when it can't accept.

@@ -36,7 +36,8 @@ pub fn page_limit(limit: Option<u32>) -> u32 {
 }
 
 impl<T: Send + Sync + Type + ParseFromJSON + ToJSON> Page<T> {
-    /// A page from one row more than it holds, if there are so many; `id` is where the next one goes on.
+    /// Cuts a page from rows that were read with one more than `limit`; `id` is the cursor at which the next page
+    /// begins.
     pub fn cut<R>(mut rows: Vec<R>, limit: u32, id: impl Fn(&R) -> Uuid) -> Self
     where
         T: From<R>,
@@ -61,9 +62,9 @@ pub struct Reply<T, const S: u16 = 200> {
     shape: PhantomData<fn() -> T>,
 }
 
-/// Creation answers 201.
+/// 201: something was created.
 pub type Created<T> = Reply<T, 201>;
-/// Work that goes on after the answer.
+/// 202: the work goes on after the answer.
 pub type Accepted<T> = Reply<T, 202>;
 
 impl<T: ToJSON, const S: u16> Reply<T, S> {
@@ -134,7 +135,7 @@ impl<T: Type, const S: u16> ApiResponse for Reply<T, S> {
 /// What kind of file an operation answers with.
 pub trait FileKind: Send + Sync + 'static {
     const CONTENT_TYPE: &'static str;
-    /// The same as it is sent, with what a reader has to know besides.
+    /// The content type as it is sent, with the parameters that a reader needs.
     const SENT_AS: &'static str;
     fn schema() -> MetaSchemaRef;
 }
@@ -158,13 +159,13 @@ file_kinds! {
     /// A spreadsheet has to be told that it is UTF-8.
     Csv "text/csv" "; charset=utf-8" String;
     Xlsx "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" Binary<Vec<u8>>;
-    /// RFC 5545.
+    /// iCalendar (RFC 5545).
     Calendar "text/calendar" String;
-    /// One JSON value a line.
+    /// One JSON value per line.
     NdJson "application/x-ndjson" String;
     Xml "application/xml" String;
     Rss "application/rss+xml" String;
-    /// schema.org.
+    /// Structured data of schema.org.
     JsonLd "application/ld+json" HashMap<String, serde_json::Value>;
 }
 
@@ -176,12 +177,12 @@ pub struct File<K> {
 }
 
 impl<K: FileKind> File<K> {
-    /// To be looked at where it is.
+    /// A file that is shown where it is.
     pub fn inline(text: impl Into<Bytes>) -> Self {
         Self { bytes: text.into(), name: None, kind: PhantomData }
     }
 
-    /// To be saved under `name`.
+    /// A file that is saved under `name`.
     pub fn named(bytes: Vec<u8>, name: String) -> Self {
         Self { bytes: bytes.into(), name: Some(name), kind: PhantomData }
     }
@@ -194,7 +195,7 @@ impl<K: FileKind> File<K> {
 
 impl<K: FileKind> IntoResponse for File<K> {
     fn into_response(self) -> Response {
-        // Opened by itself it may run nothing.
+        // A file that is opened by itself may run nothing.
         let policy = "default-src 'none'; style-src 'unsafe-inline'";
         let mut response = Response::builder().content_type(K::SENT_AS).header(header::CONTENT_SECURITY_POLICY, policy);
         if let Some(name) = self.name {

@@ -26,15 +26,15 @@ use crate::{
 
 /// Years that a calendar of this service can mean; all of them survive every database and every backup.
 pub const YEARS: RangeInclusive<i32> = 1900..=2200;
-/// A text that nothing bounds more narrowly.
+/// The longest text that has no narrower bound, in characters.
 pub const LONGEST_TEXT: usize = 10_000;
-/// A list or map that nothing bounds more narrowly.
+/// The longest list or map that has no narrower bound.
 pub const LONGEST_LIST: usize = 1_000;
-/// A name in a map.
+/// The longest name in a map.
 const LONGEST_NAME: usize = 100;
 /// Whole numbers that every client can hold exactly (RFC 8259, section 6).
 pub const LARGEST_WHOLE: f64 = 9_007_199_254_740_991.0;
-/// More faults than a person mends in one go.
+/// No more faults than this are reported: nobody corrects more at once.
 const MOST_FAULTS: usize = 50;
 
 /// The schema of a body with all that it refers to.

@@ -294,7 +294,7 @@ impl IdentityApi {
     }
 }
 
-/// Answers a session that was opened, with whose it is.
+/// The answer to a session that was opened: its token, and whose it is.
 pub async fn signed_in(app: &App, session: service::SignedIn) -> poem::Result<Reply<SignedIn>> {
     let actor = service::authenticate(app, &session.token).await?;
     Ok(Reply::new(&SignedIn { user: Me::from(&actor), token: session.token, expires_at: session.expires_at }))
@@ -306,7 +306,7 @@ pub fn device(app: &App, request: &Request) -> Device {
     Device { network: network(client_address(request, app.config.trusted_proxies)), user_agent }
 }
 
-/// Whom limits are for: an IPv4 address, or the /64 of an IPv6 address, since that is what one host is given.
+/// What limits are counted by: an IPv4 address, or the /64 of an IPv6 address, since that is what one host is given.
 pub fn network(address: Option<IpAddr>) -> String {
     match address.map(|address| address.to_canonical()) {
         None => "unknown".into(),

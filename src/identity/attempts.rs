@@ -45,8 +45,8 @@ impl Attempt {
     }
 }
 
-/// Counts an attempt, or refuses it (429) where one of the subjects has failed as often as it may. Opens a transaction of its
-/// own: call it while none is open.
+/// Counts an attempt, or refuses it (429) if one of the subjects has failed as often as it may. Opens a transaction of
+/// its own: call it while none is open.
 pub async fn begin(app: &App, limits: &[Limit]) -> Outcome<Attempt> {
     let work = app.database.begin().await?;
     let mut rows = Vec::new();

@@ -8,8 +8,8 @@ use crate::fault::{FieldFault, field, say};
 /// The longest address that a path of SMTP holds (RFC 5321, 4.5.3.1.3).
 const LONGEST: usize = 254;
 
-/// The one form under which an address is kept and looked up: the domain in ASCII (IDNA, UTS #46), the local part by case
-/// folding. Nothing is guessed of what a provider does with dots and tags. None where it is no address.
+/// The one form under which an address is kept and looked up: the domain in ASCII (IDNA, UTS #46), the local part by
+/// case folding. Nothing is guessed of what a provider does with dots and tags. `None` if it is not an address.
 pub fn canonical(address: &str) -> Option<String> {
     let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
     let address = address.trim();

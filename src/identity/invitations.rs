@@ -146,7 +146,7 @@ pub struct AcceptInvitation {
     pub code: Option<Passcode>,
 }
 
-/// Who may invite to what.
+/// Invites somebody to `target`, for a member who may do `A` there.
 async fn invite<A: Action>(
     member: &Member,
     write: &Write,
@@ -168,7 +168,7 @@ async fn invite<A: Action>(
     work.finish_secret(Created::new(&shown).location(location), &again).await
 }
 
-/// Ends what somebody who leaves had made in the name of what they leave: keys, open invitations, webhooks.
+/// Ends what a person who leaves `target` had made for it: API keys, open invitations, webhooks.
 async fn end_what_they_made<A>(work: &Work, permit: &Permit<A>, target: Target, user: Uuid) -> Outcome<()> {
     clients::service::revoke_those_of(work, permit, target, user).await?;
     store::close_invitations_of(work.db(), user, Some(target)).await?;

@@ -88,7 +88,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Whose idempotency keys are told apart: a program's are not those of who made it.
+    /// Whose idempotency keys these are: a program's are kept apart from those of the person who made it.
     pub fn principal(&self) -> Uuid {
         self.by_key.as_ref().map_or(self.user_id, |key| key.client)
     }

@@ -26,7 +26,7 @@ static ARGON2: LazyLock<Argon2<'static>> = LazyLock::new(|| {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 });
 
-/// Verified where the account is unknown, so that both cases take the same time.
+/// Verified if the account is unknown, so that both cases take the same time.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody has this password").unwrap_or_default());
 
 /// One for each processor: more would only take 19 MiB each and wait for each other.
@@ -36,7 +36,7 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 const MOST_WAITING: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Counts itself out of the queue, also where the request is given up meanwhile.
+/// Counts itself out of the queue, even if the request is given up meanwhile.
 struct InQueue;
 
 impl Drop for InQueue {
@@ -45,7 +45,7 @@ impl Drop for InQueue {
     }
 }
 
-/// A place to hash at. Whoever comes when the queue is full is asked to come back before anything is spent on them.
+/// A place to hash at. Whoever comes when the queue is full is asked to come back later, before any work is done.
 async fn place() -> Outcome<SemaphorePermit<'static>> {
     let busy = || {
         let detail = say("Banyak orang sedang masuk; coba lagi sebentar lagi.", "Many people are signing in; try again in a moment.");
@@ -77,7 +77,7 @@ pub async fn hash_password(password: String) -> Outcome<String> {
     tokio::task::spawn_blocking(hash).await.map_err(Fault::internal)?
 }
 
-/// Whether `password` has this hash; with an empty one it takes as long, and has not.
+/// Whether `password` has this hash. An empty hash takes as long, and is never the right one.
 pub async fn verify(hash: String, password: String) -> Outcome<bool> {
     let place = place().await?;
     let check = move || {

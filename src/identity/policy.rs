@@ -1,7 +1,8 @@
-//! Who may do what: the permission table of product.md 3.8 as data, and the permits it hands out.
+//! Who may do what: the permission table as data, and the permits it hands out.
 //!
-//! A use case asks for a [`Permit`] of its action. Only [`permit`] makes one, from an actor and the
-//! scope of the target, so that an operation without a permission does not compile.
+//! A use case that changes something asks for a [`Permit`] of its action, so that it can't be called without one. Only
+//! this module makes permits: [`permit`] from an actor and the scope of the target, the others for what no table
+//! decides.
 
 use std::marker::PhantomData;
 
@@ -137,12 +138,12 @@ impl<A> Permit<A> {
         &self.own
     }
 
-    /// Fails where the decision would be on an SME of the actor's own.
+    /// Fails if the actor belongs to the SME that would be decided on.
     pub fn not_ones_own(&self, sme: Uuid) -> Outcome<()> {
         if self.own.contains(&sme) { Err(conflict_of_interest()) } else { Ok(()) }
     }
 
-    /// The program that acts, where one does.
+    /// The program that acts, if one does.
     pub fn by_client(&self) -> Option<Uuid> {
         self.by_client
     }
@@ -183,8 +184,8 @@ fn forbidden() -> Fault {
     Fault::new(&FORBIDDEN).detail(say("Peran Anda tidak mengizinkan ini.", "Your role does not allow this."))
 }
 
-/// The permit of `actor` for `A` on `scope`. A stranger learns nothing: 404; who may know of the target but
-/// not do this: 403.
+/// The permit of `actor` for `A` on `scope`. Otherwise 404 for somebody who may not know that the target exists, and
+/// 403 for somebody who may know it but not do this.
 pub fn permit<A: Action>(actor: &Actor, scope: &Scope) -> Outcome<Permit<A>> {
     let relations = relations(actor, scope);
     if relations.iter().any(|relation| A::MAY.contains(relation)) {
@@ -229,7 +230,7 @@ pub fn own_account(actor: &Actor) -> Permit<OwnAccount> {
     Permit { by: actor.user_id, on_behalf_of: None, by_client: None, own: Vec::new(), action: PhantomData }
 }
 
-/// A permit for what happens because its time has come, where nobody acts.
+/// A permit for what happens because its time has come, without an actor.
 pub(crate) fn clock<A: Action>() -> Permit<A> {
     system(Uuid::nil())
 }

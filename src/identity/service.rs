@@ -29,13 +29,13 @@ use crate::{
 
 /// A session ends after this time, used or not.
 const SESSION: Duration = Duration::days(30);
-/// Failures of an account from one network within 15 minutes, so that a stranger's guesses don't lock the owner out elsewhere.
+/// Failures of an account from one network within 15 minutes: a stranger's guesses don't lock the owner out elsewhere.
 const MOST_FAILURES: i64 = 10;
-/// From one network, over all accounts.
+/// Failures from one network within 15 minutes, over all accounts.
 const MOST_FAILURES_OF_NETWORK: i64 = 100;
-/// Of one account, over all networks: whoever has many addresses gets no further with a password that is guessable.
+/// Failures of one account within 15 minutes, over all networks: many addresses don't help to guess a password.
 const MOST_FAILURES_OF_ACCOUNT: i64 = 200;
-/// Codes of one account, wherever they come from. Nobody is locked out by this who does not have the password.
+/// Wrong codes of one account within 15 minutes, over all networks; reaching this limit takes the password.
 const MOST_CODES: i64 = 10;
 /// A sensitive step asks for the password or the second factor again after this time.
 pub const FRESH: Duration = Duration::minutes(10);
@@ -53,7 +53,7 @@ pub fn token_hash(token: &str) -> String {
     hex(&Sha256::digest(token.as_bytes()))
 }
 
-/// Who holds `token`. The look-up is by hash, so comparing takes no secret-dependent time.
+/// The actor who holds `token`. The look-up is by hash, so comparing takes no secret-dependent time.
 pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
     let reader = app.database.reader();
     let owner = store::session_owner(reader, &token_hash(token)).await?.ok_or_else(|| Fault::new(&UNAUTHENTICATED))?;
@@ -126,7 +126,7 @@ pub struct Device {
 pub struct Credentials<'a> {
     pub email: &'a str,
     pub password: String,
-    /// Of the authenticator app, or a recovery code; for accounts with a second factor.
+    /// A code of the authenticator app, or a recovery code; for accounts with a second factor.
     pub code: Option<Passcode>,
 }
 
@@ -143,7 +143,7 @@ pub async fn sign_in(app: &App, credentials: Credentials<'_>, device: &Device) -
     Ok(session)
 }
 
-/// Who proves to be there with these credentials, whether by a second factor, and what to forgive once all else is well.
+/// Who is proved by these credentials, whether by a second factor, and what to forgive once all else is well.
 async fn prove(app: &App, credentials: Credentials<'_>, device: &Device) -> Outcome<(Uuid, bool, Vec<Attempt>)> {
     let email = canonical(credentials.email).unwrap_or_default();
     let limits = [
@@ -176,7 +176,7 @@ async fn prove(app: &App, credentials: Credentials<'_>, device: &Device) -> Outc
     }
 }
 
-/// Proves the second factor of `user`, and answers the attempt that it took; none where there is no factor to prove.
+/// Proves the second factor of `user`; returns the attempt that it took, or `None` if the account has no second factor.
 pub async fn prove_factor(app: &App, user: Uuid, code: Option<&str>) -> Outcome<Option<Attempt>> {
     if !second_factor::is_set_up(app.database.reader(), user).await? {
         return Ok(None);
@@ -310,7 +310,7 @@ pub fn random_password() -> String {
     (0..20).map(|_| char::from(rng.sample(rand::distr::Alphanumeric))).collect()
 }
 
-/// Sets and answers a new random password, and ends all that the old one had made.
+/// Sets and returns a new random password, and ends everything that was made with the old one.
 pub async fn reset_password(app: &App, email: &str) -> Outcome<String> {
     let password = random_password();
     let hash = hash_password(password.clone()).await?;
@@ -327,7 +327,7 @@ async fn user_of(work: &Work, email: &str) -> Outcome<Uuid> {
     Ok(user.ok_or_else(Fault::not_found)?.id)
 }
 
-/// Removes the second factor of a person and ends all that it had made.
+/// Removes the second factor of a person and ends everything that was made with it.
 pub async fn reset_second_factor(app: &App, email: &str) -> Outcome<()> {
     let work = Work::begin(app, "command-line").await?;
     let user = user_of(&work, email).await?;
@@ -336,7 +336,7 @@ pub async fn reset_second_factor(app: &App, email: &str) -> Outcome<()> {
     work.commit().await
 }
 
-/// Keeps a person out, or lets them in again. Who is kept out has no session, key, invitation or webhook left.
+/// Suspends or reinstates a person. A suspended person has no session, key, invitation or webhook left.
 pub async fn set_suspended(app: &App, email: &str, suspended: bool) -> Outcome<()> {
     let work = Work::begin(app, "command-line").await?;
     let user = user_of(&work, email).await?;
@@ -349,7 +349,7 @@ pub async fn set_suspended(app: &App, email: &str, suspended: bool) -> Outcome<(
     work.commit().await
 }
 
-/// Ends what a secret had made, whoever used it: sessions, keys, open invitations and webhooks, with a record of each kind.
+/// Ends what was made with a secret, by whomever: sessions, keys, open invitations and webhooks, each kind on record.
 async fn end_all_of(work: &Work, user: Uuid, why: &str) -> Outcome<()> {
     store::end_sessions(work.db(), user).await?;
     let keys = clients::service::revoke_all_of(work, user).await?;

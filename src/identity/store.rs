@@ -140,7 +140,7 @@ pub async fn insert_session(connection: &Connection, session: NewSession<'_>) ->
     Ok(id)
 }
 
-/// Notes that the person of a session is there: proved now, with the second factor where `by_factor`.
+/// Notes that the person of a session is there: proved now, with the second factor if `by_factor`.
 pub async fn prove_session(connection: &Connection, session: Uuid, by_factor: bool) -> Outcome<()> {
     let text = if by_factor {
         "update sessions set proved_at = ?, proved_second_factor = 1 where id = ?"
@@ -175,7 +175,7 @@ pub async fn sessions(connection: &Connection, user: Uuid) -> Outcome<Vec<Sessio
     Ok(rows.iter().map(|row| SessionRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
-/// True where there was such a live session of the user.
+/// Ends a live session of the user; returns whether there was one.
 pub async fn revoke_session(connection: &Connection, user: Uuid, session: Uuid) -> Outcome<bool> {
     let text = "update sessions set revoked_at = ? where id = ? and user_id = ? and revoked_at is null";
     let result = connection.execute_raw(sql(connection, text, [now().into(), session.into(), user.into()])).await?;
@@ -225,7 +225,7 @@ pub struct InvitationRow {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Where an invitation leads.
+/// What somebody is invited to, and what owns API clients and webhooks: one SME or one agency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     Sme(Uuid),
@@ -238,7 +238,7 @@ impl Target {
         sme.map_or_else(|| Self::Agency(agency.unwrap_or_default()), Self::Sme)
     }
 
-    /// The column that holds it.
+    /// The column that holds the id, and the id.
     pub fn column(self) -> (&'static str, Uuid) {
         match self {
             Self::Sme(id) => ("sme_id", id),
@@ -246,7 +246,7 @@ impl Target {
         }
     }
 
-    /// Itself alone: what an SME owns is not its agencies' to act on.
+    /// The scope of the SME or agency alone: the agencies of an SME may not act on what it owns.
     pub fn scope(self) -> Scope {
         match self {
             Self::Sme(id) => Scope { sme: Some(id), agencies: Vec::new() },
@@ -254,7 +254,7 @@ impl Target {
         }
     }
 
-    /// The table of its members.
+    /// The table of the members.
     fn members(self) -> &'static str {
         match self {
             Self::Sme(_) => "sme_memberships",
@@ -262,7 +262,7 @@ impl Target {
         }
     }
 
-    /// As the two columns that hold one.
+    /// The id as the columns `sme_id` and `agency_id`, one of which is set.
     pub fn columns(self) -> (Option<Uuid>, Option<Uuid>) {
         match self {
             Self::Sme(id) => (Some(id), None),
@@ -323,14 +323,14 @@ pub async fn invitation_by_token(connection: &Connection, token_hash: &str) -> O
     Ok(row.map(|row| InvitationRow::from_query_result(&row, "")).transpose()?)
 }
 
-/// Marks an open invitation as used; true for the one caller that did.
+/// Marks an open invitation as used; returns true for the one caller that did.
 pub async fn close_invitation(connection: &Connection, id: Uuid, accepted: bool) -> Outcome<bool> {
     let column = if accepted { "accepted_at" } else { "revoked_at" };
     let text = format!("update invitations set {column} = ? where id = ? and accepted_at is null and revoked_at is null");
     Ok(connection.execute_raw(sql(connection, &text, [now().into(), id.into()])).await?.rows_affected() == 1)
 }
 
-/// Closes open invitations that a user made, to one target or to all; answers how many.
+/// Closes open invitations that a user made, to one target or to all; returns how many.
 pub async fn close_invitations_of(connection: &Connection, user: Uuid, target: Option<Target>) -> Outcome<u64> {
     let open = "update invitations set revoked_at = ? where invited_by = ? and accepted_at is null and revoked_at is null";
     let (text, values) = of_target(open, vec![now().into(), user.into()], target);
@@ -383,7 +383,8 @@ pub async fn members(connection: &Connection, target: Target) -> Outcome<Vec<Mem
     Ok(rows.iter().map(|row| MemberRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
-/// True where there was such a membership. The database keeps the last owner.
+/// Removes a membership; returns whether there was one. The database keeps the last owner of an SME and the last head
+/// of an agency.
 pub async fn remove_member(connection: &Connection, target: Target, user: Uuid) -> Outcome<bool> {
     let (table, (column, id)) = (target.members(), target.column());
     let text = format!("delete from {table} where {column} = ? and user_id = ?");
@@ -433,7 +434,7 @@ pub async fn totp(connection: &Connection, user: Uuid) -> Outcome<Option<TotpRow
     Ok(row.map(|row| TotpRow::from_query_result(&row, "")).transpose()?)
 }
 
-/// Keeps a secret that waits for its first code, in place of an earlier one that waits. False where one is confirmed.
+/// Keeps a secret that waits for its first code, in place of an earlier one. Returns false if one is confirmed already.
 pub async fn propose_totp(connection: &Connection, user: Uuid, secret: Sealed) -> Outcome<bool> {
     let text = "insert into user_totp (user_id, secret, created_at) values (?, ?, ?) on conflict (user_id) do update \
                 set secret = excluded.secret, created_at = excluded.created_at where user_totp.confirmed_at is null";
@@ -441,13 +442,13 @@ pub async fn propose_totp(connection: &Connection, user: Uuid, secret: Sealed) -
     Ok(result.rows_affected() == 1)
 }
 
-/// Spends the code of a time step; true for the one caller that did, since a code counts once (RFC 6238, 5.2).
+/// Spends the code of a time step; returns true for the one caller that did, as a code counts once (RFC 6238, 5.2).
 pub async fn spend_step(connection: &Connection, user: Uuid, step: i64) -> Outcome<bool> {
     let text = "update user_totp set last_step = ? where user_id = ? and last_step < ?";
     Ok(connection.execute_raw(sql(connection, text, [step.into(), user.into(), step.into()])).await?.rows_affected() == 1)
 }
 
-/// Spends a recovery code; true where there was such a one.
+/// Spends a recovery code; returns whether there was such a code.
 pub async fn spend_recovery_code(connection: &Connection, user: Uuid, hash: &str) -> Outcome<bool> {
     let text = "delete from recovery_codes where user_id = ? and code_hash = ?";
     Ok(connection.execute_raw(sql(connection, text, [user.into(), hash.into()])).await?.rows_affected() == 1)

@@ -85,7 +85,7 @@ async fn spool_file(app: &App, mut form: Multipart) -> Outcome<Spooled> {
     spool::receive(app, chunks, |error| Fault::new(&MALFORMED).detail(say("Unggahan terputus.", "The upload was cut off.")).caused_by(error)).await
 }
 
-/// A place among the uploads at work, and in the queue that they lead to, for one of `account` to `sme`.
+/// A place among the uploads in progress and in the queue of photos, for an upload of `account` to `sme`.
 async fn slot(app: &App, account: Uuid, sme: Uuid) -> Outcome<Place<'_>> {
     let slot = app.uploads.take(vec![Holder::Account(account), Holder::Sme(sme)])?;
     service::check_queue(&app.config, app.database.reader()).await?;

@@ -36,11 +36,11 @@ pub const SUBCOMMAND: &str = "image-worker";
 const MOST_ADDRESS_SPACE: u64 = 1024 * 1024 * 1024;
 /// A photo that takes longer is given up; twenty times the slowest one within the limits.
 pub const LONGEST_JOB: Duration = Duration::from_secs(20);
-/// The same for a look at its size, which takes milliseconds.
+/// The limit for reading a photo's size from its head, which takes milliseconds.
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
-/// A worker ends after so many photos, so that a leak of a decoder stays small.
+/// A worker ends after this many photos, so that a leak of a decoder stays small.
 const JOBS_PER_PROCESS: u32 = 500;
-/// A worker that claims more is not believed.
+/// The longest JSON of an answer, in bytes. A worker that claims more is not believed.
 const LONGEST_HEAD: u32 = 64 * 1024;
 const MOST_RENDITIONS: usize = 64;
 const MOST_RENDITION_BYTES: usize = 64 * 1024 * 1024;
@@ -57,11 +57,11 @@ enum What {
 /// What a worker answers to a look: width and height.
 type Looked = Result<(u32, u32), Refusal>;
 
-/// What a worker answers where it made the renditions.
+/// What a worker answers when it was asked for the renditions.
 #[derive(Serialize, Deserialize)]
 struct Answer {
     processed: Result<Processed, Refusal>,
-    /// Of the renditions, in order.
+    /// Lengths of the renditions in bytes, in order.
     lengths: Vec<usize>,
     peak_kib: u64,
 }
@@ -164,7 +164,7 @@ impl Workers {
 }
 
 impl Worker {
-    /// Sends a photo; the JSON that comes back.
+    /// Sends a photo; returns the JSON that comes back.
     async fn ask<T: DeserializeOwned>(&mut self, what: What, threads: u8, length: u64, mut photo: impl AsyncBufRead + Unpin) -> io::Result<T> {
         self.input.write_u32(u32::try_from(length).map_err(io::Error::other)?).await?;
         self.input.write_all(&[what as u8, threads]).await?;
@@ -240,7 +240,7 @@ fn send(output: &mut impl Write, answer: &impl Serialize) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Makes the renditions and answers them.
+/// Makes the renditions and writes them to `output`.
 fn process(output: &mut impl Write, photo: &[u8], threads: u8) -> anyhow::Result<()> {
     let processed = judged(|| pipeline::process(photo, usize::from(threads)));
     let lengths = processed.iter().flat_map(|processed| &processed.renditions).map(|rendition| rendition.bytes.len()).collect();
@@ -258,7 +258,7 @@ fn confine() -> anyhow::Result<()> {
     for (resource, most) in [(Resource::As, MOST_ADDRESS_SPACE), (Resource::Core, 0), (Resource::Fsize, 0), (Resource::Nofile, 16)] {
         setrlimit(resource, limit(most))?;
     }
-    // Browsing goes before photos.
+    // Browsing takes precedence over photos.
     nice(5)?;
     Ok(())
 }

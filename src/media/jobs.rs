@@ -28,7 +28,7 @@ use crate::{
     work::Work,
 };
 
-/// A photo that made its worker crash so many times is damaged; fewer times may be bad luck.
+/// A photo that made its worker crash this many times is damaged; fewer times may be bad luck.
 const MOST_CRASHES: i64 = 3;
 /// Renditions on their way to the bucket at a time: a slow store makes one photo wait, not ten times in a row.
 const PUTS_AT_ONCE: usize = 5;
@@ -57,7 +57,7 @@ pub async fn process(app: &App, job: &Job) -> Outcome<()> {
     }
 }
 
-/// Records what became of a photo; `is_lost` where its original is not in the bucket.
+/// Records what became of a photo; `is_lost` says that its original is not in the bucket.
 async fn end(app: &App, job: &Job, processed: Result<Processed, Refusal>, is_lost: bool) -> Outcome<()> {
     let id = job.subject_id;
     let encoded = processed.as_ref().map(|processed| processed.renditions.as_slice()).unwrap_or_default();

@@ -18,7 +18,7 @@ use crate::fault::{Fault, MALFORMED, say};
 
 /// Bytes a second: half of what a phone reaches in a village with the oldest network there is.
 const LEAST_RATE: usize = 8 * 1024;
-/// The rate is that of the last so many seconds; before that it is not judged.
+/// The rate is measured over this many seconds; before that it is not judged.
 const WINDOW: usize = 15;
 /// How often it is judged while nothing comes in.
 const TICK: Duration = Duration::from_secs(1);

@@ -13,13 +13,13 @@ use crate::fault::{Fault, Outcome, THROTTLED, UNAVAILABLE, say};
 
 /// Uploads in progress at a time, in all.
 const PLACES: usize = 64;
-/// The last of them are for those who have none: whoever wants to take all has to come as so many.
+/// This many of the places are kept for holders who have none yet: taking all places needs that many holders.
 const FOR_NEWCOMERS: usize = 32;
-/// Of one account: what a browser sends to one server at a time.
+/// Places of one account: as many connections as a browser opens to one server.
 const OF_ACCOUNT: usize = 6;
-/// Of all accounts of an SME together.
+/// Places of all accounts of an SME together.
 const OF_SME: usize = 12;
-/// Somebody whose share is taken comes back after so many seconds.
+/// Seconds after which somebody whose share is taken is asked to come back.
 const COME_BACK: u64 = 5;
 
 /// Whose an upload is.
@@ -41,7 +41,7 @@ impl Holder {
         }
     }
 
-    /// What somebody is told whose share is taken.
+    /// The refusal of a holder whose share is taken.
     fn refused(self) -> Fault {
         let detail = match self {
             Self::Account(_) => say(

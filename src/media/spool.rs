@@ -14,7 +14,7 @@ use crate::{
     values::hex,
 };
 
-/// A sender that is silent for so long has gone.
+/// A sender that is silent for this long has gone.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 fn paused() -> Fault {

@@ -1,5 +1,5 @@
-//! Uploads straight to the bucket (row E1): a signed address, then `complete`, which takes the bytes in as if they
-//! had been sent here. What is not completed within a day is gone.
+//! Uploads straight to the bucket: a signed address, then `complete`, which takes the bytes in as if they had been sent
+//! here. What is not completed within a day is gone.
 //!
 //! The signed address writes to a key of its own and never to an original, so that a second write under it
 //! changes nothing that was checked.

@@ -1,8 +1,8 @@
-//! The one place that asks what time it is.
+//! The present time, in the precision that both databases keep.
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-/// Now, in microseconds, which is what both databases keep.
+/// Now (UTC), in microseconds.
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }

@@ -69,7 +69,7 @@ impl Connection {
     }
 }
 
-/// A transaction. Dropped without an end, it never happened.
+/// A transaction. Dropped without a commit, it is rolled back.
 pub struct Transaction(Connection);
 
 impl Transaction {

@@ -34,14 +34,14 @@ use crate::{
 /// Any number of replicas may start at once; one migrates while the others wait on this lock.
 const MIGRATION_LOCK: i64 = 0x4554_414c;
 
-/// The same for what is put in at the first start.
+/// The lock under which the data of the first start is inserted.
 const SEED_LOCK: i64 = MIGRATION_LOCK + 1;
 
 #[derive(Clone)]
 pub struct Database {
     /// For reads outside a transaction.
     pool: DatabaseConnection,
-    /// The same, as stores take it.
+    /// The same pool, in the type that stores take.
     reader: Arc<Connection>,
     /// SQLite has one writer, so writes queue here instead of failing as busy; PostgreSQL: the pool.
     writer: DatabaseConnection,
@@ -74,13 +74,13 @@ pub enum Notice {
 pub struct Notices(PgListener);
 
 impl Notices {
-    /// The next notice. An error where some may have been lost.
+    /// The next notice; an error means that some may have been lost.
     pub async fn next(&mut self) -> anyhow::Result<Notice> {
         loop {
             match self.0.try_recv().await?.context("the connection was lost")?.payload() {
                 "catalogue" => return Ok(Notice::Catalogue),
                 "jobs" => return Ok(Notice::Jobs),
-                // Of a newer version.
+                // A notice of a newer version.
                 _ => {}
             }
         }
@@ -88,7 +88,7 @@ impl Notices {
 }
 
 impl Database {
-    /// Connects, creating the SQLite file where there is none.
+    /// Connects, creating the SQLite file if there is none.
     pub async fn connect(config: &Config) -> anyhow::Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
         let url = match &config.database_url {
@@ -127,7 +127,7 @@ impl Database {
         self.migrate_up_to(usize::MAX).await
     }
 
-    /// The same for the first `most` steps only.
+    /// Applies the first `most` steps only.
     pub async fn migrate_up_to(&self, most: usize) -> anyhow::Result<()> {
         if self.backend() == DbBackend::Sqlite {
             return apply(&self.writer, most).await;
@@ -247,7 +247,7 @@ async fn open(url: &str, connections: u32, statements: &Arc<AtomicU64>) -> anyho
 /// Whether a connection that comes back can be used again. When the disk is full SQLite ends the transaction by itself; sqlx,
 /// whose own `rollback` then fails, still believes in it, and would open savepoints that nothing ever commits.
 async fn is_outside_transactions(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // Answered after a rollback that is still on its way.
+    // The ping is answered only after a rollback that is still on its way.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
 }
@@ -323,7 +323,7 @@ pub async fn insert_many(connection: &Connection, into: &str, rows: Vec<Vec<Valu
     insert_many_or(connection, into, rows, "").await
 }
 
-/// The same, with what happens `on conflict`.
+/// Inserts rows like [`insert_many`], with what happens `on conflict`.
 pub async fn insert_many_or(connection: &Connection, into: &str, rows: Vec<Vec<Value>>, on_conflict: &str) -> Outcome<()> {
     let columns = rows.first().map_or(1, Vec::len).max(1);
     for chunk in rows.chunks(MOST_PLACEHOLDERS / columns) {

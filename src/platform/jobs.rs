@@ -40,11 +40,11 @@ pub enum JobKind {
     LapseOffers,
     /// Show the products of an SME as they are described now.
     ShowSme,
-    /// Try to deliver an event to an endpoint of somebody else.
+    /// Try to deliver an event to a third-party endpoint.
     DeliverWebhook,
 }
 
-/// Workers of one lane take no jobs of another: servers of others that don't answer must not keep photos waiting.
+/// Workers of one lane take no jobs of another: third-party servers that don't answer must not keep photos waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     Ours,
@@ -115,20 +115,20 @@ pub async fn enqueue(work: &Transaction, kind: JobKind, subjects: &[Uuid], wait:
     insert_many_or(work, into, subjects.iter().map(row).collect(), again).await
 }
 
-/// Takes back what was asked for.
+/// Deletes a job, whether it waits or is set aside.
 pub async fn withdraw(work: &Transaction, kind: JobKind, subject: Uuid) -> Result<(), DbErr> {
     let text = "delete from jobs where kind = ? and subject_id = ?";
     work.execute_raw(sql(work, text, [kind.name().into(), subject.into()])).await.map(|_| ())
 }
 
-/// What work of these kinds is asked for on.
+/// The subjects that have a job of one of these kinds.
 pub async fn subjects(connection: &Connection, kinds: &[JobKind]) -> Result<BTreeSet<Uuid>, DbErr> {
     let text = format!("select subject_id from jobs where kind in ({})", marks(kinds.len()));
     let rows = connection.query_all_raw(sql(connection, &text, kinds.iter().map(|kind| kind.name().into()))).await?;
     rows.iter().map(|row| row.try_get("", "subject_id")).collect()
 }
 
-/// How many pieces of such work wait or are being done.
+/// How many jobs of this kind wait or are being worked on.
 pub async fn depth(connection: &Connection, kind: JobKind) -> Result<i64, DbErr> {
     let text = "select count(*) as depth from jobs where kind = ? and dead = 0";
     let row = connection.query_one_raw(sql(connection, text, [kind.name().into()])).await?;
@@ -205,7 +205,7 @@ pub async fn set_aside(connection: &Connection) -> Outcome<Vec<SetAside>> {
     select(connection, text, []).await
 }
 
-/// Makes due what was set aside; how many.
+/// Makes jobs that were set aside due again; returns how many.
 pub async fn retry(database: &Database) -> Result<u64, DbErr> {
     let work = database.begin().await?;
     let text = "update jobs set dead = 0, attempts = 0, run_at = ? where dead = 1";
@@ -222,13 +222,13 @@ pub async fn done(database: &Database, job: &Job) -> Result<(), DbErr> {
     work.commit().await
 }
 
-/// What was asked for again while it was worked on is free to be taken.
+/// Frees a job that was asked for again while it was being worked on, so that a worker can take it.
 async fn return_lease(work: &Transaction, job: &Job) -> Result<(), DbErr> {
     work.execute_raw(sql(work, "update jobs set locked_until = null where id = ? and attempts = 0", [job.id.into()])).await.map(|_| ())
 }
 
-/// Puts a failed job back for later, or aside when it has failed too often. True where it is set aside. What was asked for
-/// again meanwhile stays as it was asked for.
+/// Puts a failed job back for later, or aside when it has failed too often; returns whether it was set aside. A job
+/// that was asked for again meanwhile stays as it was asked for.
 pub async fn failed(database: &Database, job: &Job, error: &str) -> Result<bool, DbErr> {
     let dead = job.attempts >= MOST_ATTEMPTS;
     let wait = chrono::Duration::seconds(1_i64 << job.attempts.clamp(0, 9));

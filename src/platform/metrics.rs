@@ -1,5 +1,5 @@
-//! Figures for Prometheus (row K2). Counters and times are noted where things happen, by the names below; what can be
-//! looked up, such as the depth of queues, is looked up when somebody asks. No label holds anything personal.
+//! Metrics for Prometheus. Counters and times are recorded where things happen, by the names below; what can be looked
+//! up, such as the depth of queues, is looked up when somebody asks. No label holds anything personal.
 
 use std::{
     sync::OnceLock,
@@ -38,7 +38,7 @@ const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 
 static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Begins to keep figures, for the whole process.
+/// Begins to keep metrics, for the whole process.
 pub fn install() -> Result<(), BuildError> {
     let prometheus = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?.install_recorder()?;
     let _ = PROMETHEUS.set(prometheus);
@@ -59,7 +59,7 @@ pub fn install() -> Result<(), BuildError> {
     Ok(())
 }
 
-/// Everything in the Prometheus text format. Figures that need a database which is away are left as they were.
+/// Everything in the Prometheus text format. Metrics that need a database which is away are left as they were.
 pub async fn render(app: &App) -> String {
     if let Err(fault) = look_up(app).await {
         tracing::warn!(%fault, "figures of jobs");
@@ -85,7 +85,7 @@ async fn look_up(app: &App) -> Outcome<()> {
     gauge!(CLOCK_SKEW).set((now() - at).as_seconds_f64());
     let queues = jobs::queues(app.database.reader()).await?;
     for kind in JobKind::ALL {
-        // A kind without rows has nothing waiting, which has to be said, or the last figure would stay.
+        // A kind without rows has nothing waiting, which has to be said, or the last value would stay.
         let queue = queues.iter().find(|queue| queue.kind == kind.name());
         let (due, later, dead) = queue.map_or((0, 0, 0), |queue| (queue.due, queue.later, queue.dead));
         for (state, count) in [("due", due), ("later", later), ("dead", dead)] {
@@ -97,7 +97,7 @@ async fn look_up(app: &App) -> Outcome<()> {
     Ok(())
 }
 
-/// Counts itself among the requests in progress for as long as it lives.
+/// Counts as one of the requests in progress for as long as it lives.
 pub struct InProgress(());
 
 impl InProgress {
@@ -113,24 +113,24 @@ impl Drop for InProgress {
     }
 }
 
-/// An answered request.
+/// Records an answered request.
 pub fn request(operation: &'static str, status: StatusCode, took: Duration) {
     counter!(REQUESTS, "operation" => operation, "status" => status.as_str().to_owned()).increment(1);
     histogram!(REQUEST_SECONDS, "operation" => operation).record(took);
 }
 
-/// How a public answer was come by.
+/// Counts a public answer by where it came from.
 pub fn cache(outcome: &'static str) {
     counter!(CACHE, "outcome" => outcome).increment(1);
 }
 
-/// A job that ended.
+/// Records a job that ended.
 pub fn job(kind: &str, outcome: &'static str, took: Duration) {
     counter!(JOBS, "kind" => kind.to_owned(), "outcome" => outcome).increment(1);
     histogram!(JOB_SECONDS, "kind" => kind.to_owned()).record(took);
 }
 
-/// Notes how long a request to the bucket took, and whether it was done. That there is no such object is an answer.
+/// Records how long a request to the bucket took, and whether it was done. That there is no such object is an answer.
 pub async fn bucket<T>(operation: &'static str, request: impl Future<Output = Result<T, BucketError>>) -> Result<T, BucketError> {
     let started = Instant::now();
     let result = request.await;

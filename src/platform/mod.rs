@@ -1,4 +1,4 @@
-//! Adapters to the outside: the database with its two dialects, the bucket, files, jobs, figures, the clock.
+//! Adapters to the outside: the database with its two dialects, the bucket, files, jobs, metrics, the clock.
 
 pub mod bucket;
 pub mod clock;

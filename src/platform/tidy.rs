@@ -9,9 +9,9 @@ use super::{
 };
 use crate::fault::Outcome;
 
-/// How often.
+/// How often expired rows are deleted.
 const EVERY: std::time::Duration = std::time::Duration::from_mins(10);
-/// Rows of one statement, so that no writer waits long.
+/// Rows deleted in one statement, so that no writer waits long.
 const AT_ONCE: i64 = 2_000;
 
 /// What expires: table, key, condition with one time in it, and how long ago that time has to be.
@@ -23,7 +23,7 @@ const EXPIRING: &[(&str, &str, &str, Duration)] = &[
     ("invitations", "id", "(expires_at < ? or revoked_at < ?)", Duration::days(90)),
 ];
 
-/// Takes away what expired before `at`; answers how many rows.
+/// Deletes what has expired at `at`; returns how many rows that was.
 pub async fn tidy(database: &Database, at: DateTime<Utc>) -> Outcome<u64> {
     let mut gone = 0;
     for (table, key, condition, kept) in EXPIRING {
@@ -43,7 +43,7 @@ pub async fn tidy(database: &Database, at: DateTime<Utc>) -> Outcome<u64> {
     Ok(gone)
 }
 
-/// The same again and again.
+/// Repeats [`tidy`] for as long as the process runs.
 pub async fn tidy_forever(database: Database) {
     loop {
         match tidy(&database, now()).await {

@@ -50,7 +50,7 @@ impl Sealed {
         self.0.starts_with(SEALED)
     }
 
-    /// The key that it was sealed with; `None` where it is not encrypted.
+    /// The key that it was sealed with; `None` if it is not encrypted.
     pub fn key(&self) -> Option<&str> {
         Some(self.0.strip_prefix(SEALED)?.split_once(':')?.0)
     }
@@ -104,7 +104,7 @@ fn keys_of(setting: &str) -> anyhow::Result<Vec<Key>> {
     setting.split(',').map(Key::parse).collect()
 }
 
-/// The keys that are here.
+/// The keys that this process has.
 pub struct Vault {
     keys: Mutex<Vec<Key>>,
     /// Where keys are looked up again when one is missing; `None` where they are a setting.
@@ -112,7 +112,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Reads the keys, making the first one where there is none.
+    /// Reads the keys, making the first one if there is none.
     pub fn open(config: &Config) -> anyhow::Result<Self> {
         if let Some(setting) = &config.secret_key {
             return Ok(Self { keys: Mutex::new(keys_of(setting).context("secret_key")?), folder: None });
@@ -130,7 +130,7 @@ impl Vault {
         Ok(Self { keys: Mutex::new(keys_in(&folder)?), folder: Some(folder) })
     }
 
-    /// Has the database name a key of this vault: the first one where it names none. Fails where it names another.
+    /// Makes the database name a key of this vault: the first one if it names none yet. Fails if it names another.
     pub async fn agree(&self, database: &Database) -> anyhow::Result<()> {
         let first = self.first()?;
         let work = database.begin().await?;
@@ -202,8 +202,8 @@ impl Vault {
         Ok(hex(&mac.finalize().into_bytes()))
     }
 
-    /// Begins to use another key, within the transaction that seals everything anew: a new one in place of the file's, or the
-    /// first one of the setting. Nobody seals meanwhile.
+    /// Begins to use another key, within the transaction that encrypts everything again: a new one in place of the
+    /// file's, or the first one of the setting. Nobody seals meanwhile.
     pub async fn change_key(&self, connection: &Connection) -> anyhow::Result<Changed> {
         let next = match &self.folder {
             Some(folder) => {
@@ -280,7 +280,7 @@ pub fn take_key(config: &Config, from: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Has the database name no key, so that the next start agrees on the one that is there then.
+/// Makes the database name no key, so that the next start agrees on the key that is there then.
 pub async fn name_no_key(connection: &Connection) -> Result<(), DbErr> {
     connection.execute_raw(sql(connection, "delete from service_facts where name = ?", [IN_USE.into()])).await?;
     Ok(())

@@ -62,7 +62,7 @@ impl Location {
         Some(Self { latitude_e6: latitude_e6?, longitude_e6: longitude_e6? })
     }
 
-    /// Complains about a place that is not on the globe.
+    /// Validates the place; adds a fault if it is not on the globe.
     pub fn check(&self, faults: &mut Vec<FieldFault>) {
         if self.latitude_e6.abs() > 90_000_000 || self.longitude_e6.abs() > 180_000_000 {
             faults.push(field("/location", "out_of_range", say("Derajat dikali sejuta.", "Degrees times a million.")));
@@ -73,7 +73,7 @@ impl Location {
 /// Networks where SMEs of the office sell.
 const NETWORKS: &[&str] = &["facebook", "instagram", "shopee", "tiktok", "tokopedia", "youtube"];
 
-/// Complains about an unknown network, or an address that is not one.
+/// Validates networks and their addresses; adds a fault for an unknown network and for what is not an https address.
 pub fn check_socials(socials: &BTreeMap<String, String>, faults: &mut Vec<FieldFault>) {
     for (network, address) in socials {
         let pointer = format!("/socials/{network}");

@@ -97,8 +97,8 @@ fn handle_taken() -> Fault {
     Fault::conflict("handle_taken", say("Handle ini sudah dipakai.", "This handle is taken."))
 }
 
-/// Puts in an SME whose handle nobody asked for: under the next one that is free where another has or had it. Who puts in the
-/// same at this moment is waited for.
+/// Inserts an SME with a generated handle, or with the next free one if another SME has or had it. Waits for whoever
+/// inserts the same handle at this moment.
 async fn insert_under_free_handle(work: &Work, mut sme: Model) -> Outcome<Model> {
     let base = sme.handle.clone();
     for _ in 0..MOST_TRIES {

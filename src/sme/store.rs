@@ -105,7 +105,7 @@ pub async fn insert(connection: &Connection, sme: entity::Model) -> Outcome<enti
     Ok(sme.into_active_model().insert(connection).await?)
 }
 
-/// Puts the SME in unless another has its handle. True where it is in.
+/// Inserts the SME unless another has its handle; returns whether it was inserted.
 pub async fn insert_if_free(connection: &Connection, sme: &entity::Model) -> Outcome<bool> {
     let insert = entity::Entity::insert(sme.clone().into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
     Ok(insert.exec_without_returning(connection).await? == 1)
@@ -146,13 +146,13 @@ pub async fn add_agency(connection: &Connection, sme: Uuid, agency: Uuid) -> Out
     Ok(())
 }
 
-/// Whether there is such an agency, and its zone.
+/// The time zone of the agency, if there is such an agency.
 pub async fn agency_zone(connection: &Connection, agency: Uuid) -> Outcome<Option<String>> {
     let row = connection.query_one_raw(sql(connection, "select time_zone from agencies where id = ?", [agency.into()])).await?;
     Ok(row.map(|row| row.try_get("", "time_zone")).transpose()?)
 }
 
-/// Remembers `old`, so that old addresses redirect, and forgets `new` where it was an old one of the same SME.
+/// Remembers `old`, so that old addresses redirect, and forgets `new` if it was an old one of the same SME.
 pub async fn remember_handle(connection: &Connection, sme: Uuid, old: &str, new: &str) -> Outcome<()> {
     let forget = "delete from sme_handle_history where sme_id = ? and handle in (?, ?)";
     connection.execute_raw(sql(connection, forget, [sme.into(), old.into(), new.into()])).await?;

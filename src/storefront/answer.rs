@@ -30,7 +30,7 @@ use crate::{
 
 const CACHE_CONTROL: &str = "public, max-age=30, stale-while-revalidate=300";
 
-/// Who reads, what, and what they have already.
+/// A public request: who reads, at which address, and the version that the client has already.
 pub struct Visit {
     pub app: App,
     pub language: Language,
@@ -56,14 +56,14 @@ impl Visit {
         self.language.tag()
     }
 
-    /// The address that was asked for, without one parameter: the base of the next page's.
+    /// The requested address without one parameter: the base of the next page's address.
     pub fn address_without(&self, parameter: &str) -> String {
         let (path, query) = self.address.split_once('?').unwrap_or((&self.address, ""));
         let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(parameter)).collect();
         if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
     }
 
-    /// Answers from what the client has, or by `make`.
+    /// Answers 304 if the client has this version already, and otherwise what `make` returns.
     pub async fn answer<T, F>(self, make: impl FnOnce(App) -> F) -> Outcome<Public<T>>
     where
         F: Future<Output = Outcome<Rendered>>,
@@ -171,7 +171,7 @@ impl<T: Send> IntoResponse for Public<T> {
     }
 }
 
-/// The same for a file.
+/// The same answer for a file.
 pub struct PublicFile<K>(pub Public<String>, PhantomData<fn() -> K>);
 
 impl<K> PublicFile<K> {

@@ -30,15 +30,15 @@ use crate::{
     values::{Language, fold},
 };
 
-/// Certificates end by the day there.
+/// Halal certificates end with the day in this zone.
 const ZONE: &str = "Asia/Jakarta";
 
-/// A list that is asked for.
+/// A query for a list of products.
 pub struct Listing {
     pub words: Vec<Wanted>,
     pub filters: Filters,
     pub facets: Asking,
-    /// More than a card, where that is asked for.
+    /// More than a card, if that is asked for.
     pub parts: Option<Parts>,
     pub sort: Sort,
     pub limit: u32,
@@ -87,7 +87,7 @@ impl Asking {
     }
 }
 
-/// The facets of a list with commas; one that is named again is still counted once.
+/// The facets named in a list with commas; one that is named again is still counted once.
 pub fn facets(names: &str) -> Outcome<Asking> {
     let known = |name: &str| Facet::ALL.into_iter().find(|facet| facet.name() == name);
     let unknown = |name: &str| {

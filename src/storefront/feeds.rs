@@ -1,4 +1,4 @@
-//! An exhibition for other programs: a calendar (RFC 5545) and an `ExhibitionEvent` of schema.org (row F29).
+//! An exhibition for other programs: a calendar (RFC 5545) and an `ExhibitionEvent` of schema.org.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::{OffsetComponents, OffsetName, Tz};
@@ -42,7 +42,7 @@ fn schedule(exhibition: &Exhibition) -> Schedule {
     }
 }
 
-/// The days that calendars have or had, and whether they are off. None where the days were never known.
+/// The days that calendars have or had, and whether they are off. `None` if the days were never known.
 fn calendar_days(exhibition: &Exhibition) -> Option<(NaiveDate, NaiveDate, bool)> {
     let days = |dates: &Dates| dates.starts_on.zip(dates.ends_on).filter(|_| dates.precision == DatePrecision::Day);
     let ((first, last), is_off) = match schedule(exhibition) {
@@ -60,9 +60,9 @@ fn spoken(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
-/// The calendar: one event for each session where the opening hours are known, or one for all days. What was postponed to days
-/// that nobody knows yet, or cancelled, stays in it as cancelled, so that who subscribed learns of it. None where the days were
-/// never known.
+/// The calendar: one event for each session if the opening hours are known, or one for all days. What was postponed to
+/// days that nobody knows yet, or cancelled, stays in it as cancelled, so that subscribers learn of it. `None` if the
+/// days were never known.
 pub fn calendar(exhibition: &Exhibition, address: &str, language: Language) -> Option<String> {
     let (first, last, is_off) = calendar_days(exhibition)?;
     let zone: Tz = exhibition.time_zone.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Parts of products (row H3): which may be asked for, what they cost, and how an answer is cut to them.
+//! Parts of products: which may be asked for, what they cost, and how an answer is cut to them.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -86,7 +86,7 @@ impl Parts {
         self.has_more
     }
 
-    /// Refuses so many products with these parts where that is too much for one answer.
+    /// Refuses this many products with these parts if that is too much for one answer.
     pub fn check_cost(&self, products: u32) -> Outcome<()> {
         let cost = self.cost * products;
         if cost <= MOST_COST {

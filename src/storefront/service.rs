@@ -49,7 +49,7 @@ pub async fn refresh_product(work: &Work, id: Uuid) -> Outcome<()> {
     Ok(())
 }
 
-/// The same for all published products of an SME whose profile or status changed.
+/// Refreshes all published products of an SME whose profile or status changed.
 pub async fn refresh_sme(work: &Work, id: Uuid) -> Outcome<()> {
     for product in catalogue::store::published_of(work.db(), id).await? {
         refresh_product(work, product).await?;
@@ -58,7 +58,7 @@ pub async fn refresh_sme(work: &Work, id: Uuid) -> Outcome<()> {
     Ok(())
 }
 
-/// Lists again what a version listed that searched in another way; how many.
+/// Lists again what an older version listed with less to search by; returns how many products that was.
 pub async fn refresh_outdated(app: &App) -> Outcome<usize> {
     let mut done = 0;
     loop {

@@ -110,7 +110,7 @@ pub async fn list(connection: &Connection, row: Row) -> Outcome<()> {
     Ok(())
 }
 
-/// Takes a product off the public side. True where it was on it.
+/// Takes a product off the public side; returns whether it was on it.
 pub async fn unlist(connection: &Connection, product: Uuid) -> Outcome<bool> {
     let text = "delete from storefront_products where product_id = ?";
     Ok(connection.execute_raw(sql(connection, text, [product.into()])).await?.rows_affected() == 1)
@@ -127,7 +127,7 @@ pub async fn cards(connection: &Connection, products: &[Uuid], language: &str) -
     shown(connection, products, &format!("card_{language}")).await
 }
 
-/// The same with everything that a product by itself has.
+/// Everything that a product by itself has, of these products, as far as they are listed.
 pub async fn details(connection: &Connection, products: &[Uuid], language: &str) -> Outcome<HashMap<Uuid, Arc<str>>> {
     shown(connection, products, &format!("detail_{language}")).await
 }
@@ -141,7 +141,7 @@ async fn shown(connection: &Connection, products: &[Uuid], column: &str) -> Outc
     Ok(rows.into_iter().map(|row| (row.product_id, row.json.into())).collect())
 }
 
-/// Some products that a version listed which kept less of them.
+/// Some products that were listed by a version that kept less of them.
 pub async fn outdated(connection: &Connection) -> Outcome<Vec<Uuid>> {
     let text = "select product_id from storefront_products where listed = 1 and search_text not like '{%\"attributes\":%' limit 200";
     let rows: Vec<Start> = select(connection, text, []).await?;
@@ -152,7 +152,7 @@ pub async fn outdated(connection: &Connection) -> Outcome<Vec<Uuid>> {
 pub struct Change {
     pub product_id: Uuid,
     pub version: i64,
-    /// Absent where the product has left.
+    /// Absent if the product has left.
     pub card: Option<String>,
 }
 

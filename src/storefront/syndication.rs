@@ -1,4 +1,4 @@
-//! The whole catalogue for other programs (row H9): NDJSON, Google Merchant, and a sitemap, streamed page by page, so that
+//! The whole catalogue for other programs: NDJSON, Google Merchant, and a sitemap, streamed page by page, so that
 //! 250,000 products take no more memory than 500.
 
 use bytes::Bytes;
@@ -65,7 +65,7 @@ fn pages(
     stream::iter([Ok(head)]).chain(body).chain(stream::iter([Ok(tail)]))
 }
 
-/// One JSON card a line.
+/// One JSON card per line.
 pub fn ndjson(app: App, language: &'static str) -> impl Stream<Item = Chunk> + Send + 'static {
     pages(app, (Shape::Card, language), (Uuid::nil(), i64::MAX), (Bytes::new(), Bytes::new()), |row, out| {
         out.extend_from_slice(row.json.as_bytes());
@@ -101,7 +101,7 @@ struct Described {
     attributes: Vec<PublicAttribute>,
 }
 
-/// A variant in the same.
+/// What the `Product` of schema.org takes from a variant.
 #[derive(Deserialize)]
 struct Sold {
     sku: Option<String>,

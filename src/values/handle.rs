@@ -8,7 +8,7 @@ use crate::fault::{FieldFault, field, say};
 
 const LONGEST: usize = 80;
 const SHORTEST: usize = 2;
-/// How often a handle that nobody asked for is looked for anew, because others were faster.
+/// How often another free handle is tried for a generated one, when somebody else took the last one first.
 pub const MOST_TRIES: usize = 20;
 
 /// A handle from a name in any script: `Kue Dodol Asli` becomes `kue-dodol-asli`. Where too little of it can be written in Latin
@@ -35,7 +35,7 @@ pub fn handle_from(name: &str, otherwise: &str) -> String {
     }
 }
 
-/// Complains unless `handle` is one.
+/// Validates a handle; adds a fault unless it is one.
 pub fn check_handle(handle: &str, pointer: &str, faults: &mut Vec<FieldFault>) {
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     if !(SHORTEST..=LONGEST).contains(&handle.len()) || !handle.split('-').all(is_word) {

@@ -54,7 +54,7 @@ impl Localized {
         Self { id: id.to_owned(), en: Some(en.to_owned()) }
     }
 
-    /// The text in `language`, or in Indonesian where there is none.
+    /// The text in `language`, or in Indonesian if there is none.
     pub fn in_language(&self, language: Language) -> &str {
         match (language, &self.en) {
             (Language::En, Some(en)) if !en.trim().is_empty() => en,
@@ -62,7 +62,7 @@ impl Localized {
         }
     }
 
-    /// Complains where the Indonesian text is blank or a text is longer than `most` characters.
+    /// Validates both texts: adds a fault if the Indonesian one is blank or a text is longer than `most` characters.
     pub fn check(&self, pointer: &str, most: usize, faults: &mut Vec<FieldFault>) {
         check_text(&self.id, &format!("{pointer}/id"), most, faults);
         if let Some(en) = &self.en
@@ -73,11 +73,12 @@ impl Localized {
     }
 }
 
-/// A text of at most so many characters is one line: a title, a name, a number. Longer ones may have paragraphs.
+/// A text with a limit of at most this many characters is one line: a title, a name, a number. Longer ones may have
+/// paragraphs.
 pub const LONGEST_LINE: usize = 300;
 
-/// Adds a fault where nothing of `text` can be seen, where it is longer than `most` characters, or where what is to be one line
-/// is several.
+/// Adds a fault if nothing of `text` can be seen, if it is longer than `most` characters, or if it has several lines
+/// where one is expected.
 pub fn check_text(text: &str, pointer: &str, most: usize, faults: &mut Vec<FieldFault>) {
     if !is_visible(text) {
         faults.push(field(pointer, "required", say("Wajib diisi.", "Required.")));

@@ -26,19 +26,19 @@ use crate::{
     work::Work,
 };
 
-/// So much of an answer is kept for whoever looks for the mistake.
+/// Characters of an answer that are kept for whoever looks for the mistake.
 const KEPT_OF_ANSWER: usize = 1_000;
-/// An endpoint that took nothing for so long when a delivery is given up is switched off.
+/// An endpoint that has taken nothing for this long when a delivery is given up is switched off.
 const PATIENCE: Duration = Duration::hours(24);
 
-/// So many are sent to one endpoint at a time, so that one that does not answer leaves workers for the others.
+/// Deliveries to one endpoint at a time: one that does not answer leaves workers for the others.
 const TO_ONE_AT_ONCE: usize = 4;
 
-/// How many are being sent to each endpoint by this process.
+/// How many deliveries to each endpoint are in progress in this process.
 #[derive(Default)]
 pub struct UnderWay(Mutex<HashMap<Uuid, usize>>);
 
-/// One of them, for as long as it lives.
+/// Counts as one delivery in progress for as long as it lives.
 struct Place<'a>(&'a UnderWay, Uuid);
 
 impl UnderWay {

@@ -1,4 +1,4 @@
-//! Webhooks (row H7): what happened is told to the servers of others, by the rules of Standard Webhooks.
+//! Webhooks: what happened is told to third-party servers, by the rules of Standard Webhooks.
 //!
 //! ```text
 //! a change ──trigger──▶ outbox ──fan out──▶ event, deliveries ──job──▶ POST to the endpoint

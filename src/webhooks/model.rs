@@ -69,7 +69,7 @@ const WAITS: [Duration; 8] = [
     Duration::hours(8),
 ];
 
-/// When a delivery is tried again that failed so often; `None` where it is given up.
+/// How long to wait before a delivery that has failed `attempts` times is tried again; `None` if it is given up.
 pub fn wait_after(attempts: i64) -> Option<Duration> {
     WAITS.get(usize::try_from(attempts - 1).ok()?).copied()
 }

@@ -50,12 +50,12 @@ pub async fn fan_out_forever(app: App) {
     forever(LOOK, "fanning out", || fan_out(&app)).await;
 }
 
-/// Has stranded deliveries tried, for as long as the service runs.
+/// Retries stranded deliveries, for as long as the service runs.
 pub async fn rescue_forever(app: App) {
     forever(RESCUE, "stranded deliveries", || rescue(&app, now() - STRANDED)).await;
 }
 
-/// Takes away deliveries of the last month but one, for as long as the service runs.
+/// Deletes what ended more than 30 days ago, for as long as the service runs.
 pub async fn tidy_forever(app: App) {
     forever(TIDY, "taking away what is old", || tidy(&app, now() - KEPT)).await;
 }
@@ -69,7 +69,7 @@ async fn forever<F: Future<Output = Outcome<()>>>(every: StdDuration, what: &'st
     }
 }
 
-/// Has deliveries tried that should have been before then, and that no job will try.
+/// Asks for another try of deliveries that were due before `before` and that no job will try.
 pub async fn rescue(app: &App, before: DateTime<Utc>) -> Outcome<()> {
     let stranded = store::stranded(app.database.reader(), before, AT_ONCE).await?;
     if stranded.is_empty() {
@@ -80,7 +80,7 @@ pub async fn rescue(app: &App, before: DateTime<Utc>) -> Outcome<()> {
     work.commit().await
 }
 
-/// Takes away what ended before then.
+/// Deletes deliveries, their attempts and their events that ended before `before`.
 pub async fn tidy(app: &App, before: DateTime<Utc>) -> Outcome<()> {
     loop {
         let work = Work::begin(app, "tidy").await?;
@@ -196,7 +196,7 @@ fn check(config: &Config, url: &str, events: &[EventKind]) -> Outcome<()> {
     if faults.is_empty() { Ok(()) } else { Err(Fault::invalid(faults)) }
 }
 
-/// Makes an endpoint; answers it with its secret, which is shown this once.
+/// Makes an endpoint; returns it with its secret, which is shown this once.
 pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, url: String, events: &[EventKind]) -> Outcome<(EndpointRow, String)> {
     check(work.config(), &url, events)?;
     if store::endpoints(work.db(), owner).await?.len() >= MOST_ENDPOINTS {
@@ -275,8 +275,8 @@ pub async fn delete(work: &Work, permit: &Permit<ManageClients>, row: &EndpointR
     work.audit(permit, "delete", "webhook_endpoint", row.id, json!({}), None).await
 }
 
-/// Makes a new secret and answers it, this once; messages are signed with both for so many hours. An old one that can't be read
-/// any more goes at once, and an endpoint that was turned off for it is told of everything again.
+/// Makes a new secret and returns it, this once; messages are signed with both for `overlap_hours`. An old secret that
+/// can't be read any more goes at once, and an endpoint that was turned off for it is told of everything again.
 pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, mut row: EndpointRow, overlap_hours: i64) -> Outcome<(EndpointRow, String)> {
     let (vault, owner, secret) = (&work.vault(), secrets::webhook(row.id), new_secret());
     let is_readable = vault.open_secret(&owner, &row.secret).is_ok();
@@ -292,7 +292,7 @@ pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, mut row: Endpoi
     Ok((EndpointRow { version: row.version + 1, ..row }, secret))
 }
 
-/// Sends a ping; the delivery.
+/// Sends a ping; returns its delivery.
 pub async fn ping(work: &Work, row: &EndpointRow) -> Outcome<Uuid> {
     let (sequence, payload) = number(work, "ping", row.id, None, None).await?;
     let event = NewEvent { id: Uuid::now_v7(), kind: "ping", subject: row.id, sequence, payload: &payload };
@@ -302,7 +302,7 @@ pub async fn ping(work: &Work, row: &EndpointRow) -> Outcome<Uuid> {
     Ok(delivery)
 }
 
-/// Sends again what was sent or given up since then; how many deliveries.
+/// Sends again what was sent, or given up, of the events since `since`; returns how many deliveries that is.
 pub async fn replay(work: &Work, permit: &Permit<ManageClients>, row: &EndpointRow, since: DateTime<Utc>, status: DeliveryStatus) -> Outcome<usize> {
     let deliveries = store::revive(work.db(), row.id, since, status, MOST_REPLAYED).await?;
     work.enqueue_all(JobKind::DeliverWebhook, &deliveries).await?;

@@ -35,7 +35,7 @@ pub async fn has_happened(connection: &Connection) -> Outcome<bool> {
     Ok(connection.query_one_raw(sql(connection, "select 1 as one from outbox limit 1", [])).await?.is_some())
 }
 
-/// The oldest of the outbox.
+/// The oldest rows of the outbox, at most `most`.
 pub async fn happened(connection: &Connection, most: u32) -> Outcome<Vec<Happened>> {
     let text = format!("select id, kind, subject_id, parent_id, sme_id, agency_id, status, slug from outbox order by number, id limit {most}");
     select(connection, &text, []).await
@@ -126,13 +126,13 @@ pub async fn endpoint(connection: &Connection, id: Uuid) -> Outcome<EndpointRow>
     find_endpoint(connection, id).await?.ok_or_else(Fault::not_found)
 }
 
-/// The same; `None` where it was removed.
+/// An endpoint; `None` if it was removed.
 pub async fn find_endpoint(connection: &Connection, id: Uuid) -> Outcome<Option<EndpointRow>> {
     let rows: Vec<EndpointRow> = select(connection, &format!("{ENDPOINT} and id = ?"), [id.into()]).await?;
     Ok(rows.into_iter().next())
 }
 
-/// Turns off what a user made, for one owner or for all; answers which.
+/// Turns off what a user made, for one owner or for all; returns which endpoints those were.
 pub async fn disable_those_of(connection: &Connection, user: Uuid, owner: Option<Target>) -> Outcome<Vec<Uuid>> {
     let made = "update webhook_endpoints set enabled = 0, disabled_reason = 'maker_left', version = version + 1 where created_by = ? and enabled = 1";
     let (text, values) = of_target(made, vec![user.into()], owner);
@@ -140,7 +140,7 @@ pub async fn disable_those_of(connection: &Connection, user: Uuid, owner: Option
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
-/// All that are told of anything.
+/// All endpoints that are turned on.
 pub async fn enabled_endpoints(connection: &Connection) -> Outcome<Vec<EndpointRow>> {
     select(connection, &format!("{ENDPOINT} and enabled = 1 order by id"), []).await
 }
@@ -257,14 +257,14 @@ struct Id {
     id: Uuid,
 }
 
-/// Whether an earlier event of the same subject waits to be delivered there.
+/// Whether an earlier event of the same subject waits to be delivered to the same endpoint.
 pub async fn has_earlier(connection: &Connection, delivery: &DeliveryRow) -> Outcome<bool> {
     let text = "select id from webhook_deliveries where endpoint_id = ? and subject_id = ? and sequence < ? and status = 'waiting' limit 1";
     let values = [delivery.endpoint_id.into(), delivery.subject_id.into(), delivery.sequence.into()];
     Ok(connection.query_one_raw(sql(connection, text, values)).await?.is_some())
 }
 
-/// The next that waits behind it.
+/// The first delivery that waits at the same endpoint for the same subject.
 pub async fn next_in_line(connection: &Connection, delivery: &DeliveryRow) -> Outcome<Option<Uuid>> {
     let text = "select id from webhook_deliveries where endpoint_id = ? and subject_id = ? and status = 'waiting' order by sequence limit 1";
     let rows: Vec<Id> = select(connection, text, [delivery.endpoint_id.into(), delivery.subject_id.into()]).await?;
@@ -285,14 +285,15 @@ pub async fn stranded(connection: &Connection, before: DateTime<Utc>, most: u32)
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// All that waits to be delivered there.
+/// All deliveries that wait at an endpoint.
 pub async fn waiting(connection: &Connection, endpoint: Uuid) -> Outcome<Vec<Uuid>> {
     let text = "select id from webhook_deliveries where endpoint_id = ? and status = 'waiting' order by id";
     let rows: Vec<Id> = select(connection, text, [endpoint.into()]).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Makes deliveries due again from the first attempt on: those that ended at this state since then, at most so many.
+/// Makes up to `most` deliveries due again, from the first attempt on: those made since `since` that ended in this
+/// state.
 pub async fn revive(connection: &Connection, endpoint: Uuid, since: DateTime<Utc>, status: DeliveryStatus, most: u32) -> Outcome<Vec<Uuid>> {
     let text = format!(
         "update webhook_deliveries set status = 'waiting', ended_at = null, attempts = 0, next_at = ? where id in (select id from \
@@ -302,7 +303,7 @@ pub async fn revive(connection: &Connection, endpoint: Uuid, since: DateTime<Utc
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// The same for one delivery, however it ended; false where it waits already.
+/// Makes one delivery due again, however it ended; returns false if it waits already.
 pub async fn revive_one(connection: &Connection, id: Uuid) -> Outcome<bool> {
     let text = "update webhook_deliveries set status = 'waiting', ended_at = null, attempts = 0, next_at = ? where id = ? and status <> 'waiting'";
     Ok(connection.execute_raw(sql(connection, text, [now().into(), id.into()])).await?.rows_affected() == 1)
@@ -342,7 +343,7 @@ pub async fn insert_attempt(connection: &Connection, delivery: Uuid, attempt: &A
     Ok(())
 }
 
-/// Notes how a delivery stands after an attempt; false where it does not wait any more.
+/// Records how a delivery stands after an attempt; returns false if it does not wait any more.
 pub async fn settle(connection: &Connection, delivery: Uuid, status: DeliveryStatus, attempts: i64, next_at: Option<DateTime<Utc>>) -> Outcome<bool> {
     let ended_at = (status != DeliveryStatus::Waiting).then(now);
     let text = "update webhook_deliveries set status = ?, attempts = ?, next_at = ?, ended_at = ? where id = ? and status = 'waiting'";
@@ -350,7 +351,8 @@ pub async fn settle(connection: &Connection, delivery: Uuid, status: DeliverySta
     Ok(connection.execute_raw(sql(connection, text, values)).await?.rows_affected() == 1)
 }
 
-/// Takes away what ended before then: attempts, deliveries, and events that nobody waits for. True where there may be more.
+/// Deletes what ended before `before`: attempts, deliveries, and events that nobody waits for. Returns whether there
+/// may be more.
 pub async fn forget(connection: &Connection, before: DateTime<Utc>, most: u32) -> Outcome<bool> {
     let text = format!("select id from webhook_deliveries where ended_at is not null and ended_at < ? limit {most}");
     let old: Vec<Id> = select(connection, &text, [before.into()]).await?;

@@ -53,7 +53,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     is_routed && !is_special
 }
 
-/// Why an endpoint may not be there; nothing where it may. `to_private` is for trying things out.
+/// Why an endpoint may not be there; `None` if it may. `to_private` is for trying things out.
 pub fn refusal(text: &str, to_private: bool) -> Option<Say> {
     let Ok(url) = Url::parse(text) else { return Some(say("Bukan alamat web.", "Not a web address.")) };
     let is_web = url.scheme() == "https" || (to_private && url.scheme() == "http");

@@ -12,7 +12,7 @@ use tokio::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     Open,
-    /// Each request is late by so much.
+    /// Each request is late by this much.
     Slow(Duration),
     /// Connections are closed, new ones refused.
     Cut,

@@ -64,7 +64,7 @@ impl Replica {
         self.child.as_ref().map(|child| child.id().to_string()).unwrap_or_default()
     }
 
-    /// Runs another command of the program on the same system; whether it succeeded, and what it said.
+    /// Runs another command of the program on the same system; returns whether it succeeded, and what it said.
     pub fn command(&self, arguments: &[&str]) -> (bool, String) {
         let mut command = Command::new(setting("ETALASE_PROGRAM"));
         command.args(arguments).arg("--data-dir").arg(&self.folder).args(&self.arguments);

@@ -149,7 +149,7 @@ fn extremes(holds: &str) -> Vec<SqlValue> {
     }
 }
 
-/// Puts an extreme into each column of a row of each table, where the database accepts it; how many it did.
+/// Puts an extreme into each column of a row of each table, if the database accepts it; returns how many it accepted.
 async fn make_extreme(world: &World, engine: Engine, rng: &mut impl Rng) -> usize {
     let row_of = if engine == Engine::Postgresql { "ctid" } else { "rowid" };
     let typed = migration::typed_columns(usize::MAX);

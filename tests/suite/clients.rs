@@ -1,4 +1,4 @@
-//! Programs of others: their keys, the web pages they are for, their scopes, rates and rotation.
+//! Third-party programs: their keys, the web pages they are for, their scopes, rates and rotation.
 
 use etalase::{clients::service::flush_usage, platform::database::sql};
 use futures_util::future::join_all;
@@ -46,7 +46,8 @@ on_both! {
         let answer = browse(&world, &key, Some(PAGE)).await.expect(200);
         assert_eq!(answer.header("access-control-allow-origin"), PAGE);
         assert!(answer.header("vary").contains("Origin"));
-        // A shared cache keeps no answer that tells of one client's rate, nor gives pages of others what was for no page.
+        // A shared cache keeps no answer with one client's rate, and gives third-party pages none that was made for no
+        // page.
         assert_eq!(answer.header("cache-control"), "private, max-age=30");
         assert!(answer.header("access-control-expose-headers").contains("ETag"));
         assert_eq!((answer.header("ratelimit-policy").as_str(), answer.header("ratelimit").as_str()), ("\"basic\";q=600;w=60", "\"basic\";r=599;t=0"));
@@ -54,7 +55,7 @@ on_both! {
         let refused = browse(&world, &key, Some("https://lain.example.org")).await.expect(403);
         assert_eq!(refused.header("access-control-allow-origin"), "");
         browse(&world, "etalase_pk_nobody", Some(PAGE)).await.expect(401);
-        // Without a key nothing is said to web pages of others.
+        // Without a key, third-party web pages are told nothing.
         let public = world.public();
         let plain = public.send(public.request(Method::GET, "/v1/storefront/categories").header("origin", PAGE)).await.expect(200);
         assert_eq!((plain.header("access-control-allow-origin"), plain.header("vary").contains("Origin")), (String::new(), true));
@@ -182,7 +183,7 @@ on_both! {
             browse(&world, key, Some(PAGE)).await.expect(status);
         }
         rotate(-1).await.expect(422);
-        // The database keeps there from being two current keys.
+        // The database refuses two current keys.
         let hash = "a".repeat(64);
         let two = "insert into api_keys (id, client_id, prefix, key_hash, created_at) select ?, client_id, prefix, ?, created_at from api_keys where expires_at is null";
         assert!(world.execute(two, vec![uuid::Uuid::now_v7().into(), hash.into()]).await.is_err());

@@ -117,7 +117,7 @@ async fn a_photo_that_kills_the_worker_that_looks_at_it_is_refused_as_damaged() 
     world.public().get("/v1/storefront/products").await.expect(200);
 }
 
-/// A zlib stream that inflates to at least so many zeros, at 20 bytes for four kilobytes (RFC 1951, 3.2.6).
+/// A zlib stream that inflates to at least `least` zeros, at 20 bytes for four kilobytes (RFC 1951, 3.2.6).
 fn deflated_zeros(least: usize) -> Vec<u8> {
     let matches = least / 258 + 1;
     let mut bits: Vec<bool> = [1, 1, 0].map(|bit| bit == 1).to_vec();
@@ -143,7 +143,7 @@ fn chunk(kind: &[u8], body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32).to_be_bytes(), checked.as_slice(), &sum.to_be_bytes()].concat()
 }
 
-/// Eight by eight pixels, with a chunk of this kind that inflates to so many zeros.
+/// Eight by eight pixels, with a chunk of this kind that inflates to `zeros` zeros.
 fn bomb(kind: &[u8], head: &[u8], zeros: usize) -> Vec<u8> {
     let mut png = Cursor::new(Vec::new());
     RgbImage::new(8, 8).write_to(&mut png, ImageFormat::Png).unwrap();

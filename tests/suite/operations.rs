@@ -1,4 +1,4 @@
-//! What the person who runs it needs: figures, a log without personal data, limits, an end without loss.
+//! What the person who runs it needs: metrics, a log without personal data, limits, an end without loss.
 
 use std::{
     io::{Read, Seek, Write},

@@ -1,4 +1,4 @@
-//! The permission table (product.md 3.8), against every operation of the OpenAPI document.
+//! The permission table of `identity::policy`, against every operation of the OpenAPI document.
 
 use std::collections::BTreeMap;
 

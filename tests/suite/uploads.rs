@@ -1,4 +1,4 @@
-//! Uploads straight to the bucket (row E1), as a phone app would send them.
+//! Uploads straight to the bucket, as a phone app would send them.
 
 use std::time::{Duration as Pause, Instant};
 

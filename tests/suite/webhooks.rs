@@ -26,7 +26,7 @@ use sha2::Sha256;
 
 use crate::world::{Answer, Engine, Person, Town, World};
 
-/// A server of somebody else, which keeps what it is sent.
+/// A third-party server, which keeps what it is sent.
 #[derive(Clone)]
 pub struct Receiver {
     pub url: String,
@@ -91,7 +91,7 @@ impl Receiver {
         self.got.lock().unwrap().clone()
     }
 
-    /// Waits until it has got so many messages.
+    /// Waits until it has got this many messages.
     pub async fn expect(&self, count: usize) -> Vec<Message> {
         for _ in 0..400 {
             if self.messages().len() >= count {
@@ -125,12 +125,12 @@ async fn hurry(world: &World) {
     world.app.signals.wake_workers();
 }
 
-/// Waits until so many attempts of a delivery are written down, which they are after they were answered.
+/// Waits until this many attempts of a delivery are recorded, which they are after they were answered.
 pub async fn tried(person: &Person, address: &str, attempts: i64) -> Answer {
     person.until(address, |delivery| delivery.body["attempts"] == attempts).await
 }
 
-/// Waits until a delivery stands so.
+/// Waits until a delivery has this status.
 async fn settled(person: &Person, address: &str, status: &str) -> Answer {
     person.until(address, |delivery| delivery.text("/status") == status).await
 }

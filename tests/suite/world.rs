@@ -55,7 +55,7 @@ mod coverage {
 
     static NOTED: LazyLock<Mutex<BTreeSet<&'static str>>> = LazyLock::new(Mutex::default);
 
-    /// The operation that answers there.
+    /// The operation at this path.
     pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
         let given: Vec<&str> = path.split('/').collect();
         let answers = |operation: &&Operation| {
@@ -113,7 +113,7 @@ pub struct World {
     pub folder: tempfile::TempDir,
 }
 
-/// Somebody who asks: signed in, or the public.
+/// Somebody who sends requests: signed in, or the public.
 #[derive(Clone)]
 pub struct Person {
     pub base: String,
@@ -188,7 +188,7 @@ impl Answer {
         self.header("etag")
     }
 
-    /// The body as it was sent, where it is no JSON.
+    /// The body as it was sent, if it is not JSON.
     pub fn bytes(&self) -> &[u8] {
         coverage::note(self.body.operation);
         &self.body.bytes

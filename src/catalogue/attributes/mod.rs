@@ -1,5 +1,5 @@
-//! Typed attributes of categories (row C3), such as the taste of chips or the sizes of a shirt: defined in versions, stated
-//! by products, checked when a product is edited and asked for when it is submitted, filtered by in the storefront. A
+//! Typed attributes of categories, such as the taste of chips or the sizes of a shirt: defined in versions, stated by
+//! products, checked when a product is edited and asked for when it is submitted, filtered by in the storefront. A
 //! category without definitions of its own has those of the nearest one above it.
 
 pub mod api;

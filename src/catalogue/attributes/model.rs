@@ -1,4 +1,4 @@
-//! Definitions of attributes, their JSON Schema, and whether values keep to them.
+//! Definitions of attributes, their JSON Schema, and whether values match them.
 
 use std::collections::BTreeSet;
 
@@ -75,7 +75,7 @@ fn is_name(text: &str, more: &str) -> bool {
     (1..=40).contains(&text.len()) && text.chars().all(fits)
 }
 
-/// Complains about definitions that nothing, or more than one thing, could keep to.
+/// Validates definitions: names and values that occur once, choices and bounds only for kinds that have them.
 pub fn check_definitions(definitions: &[AttributeDefinition], faults: &mut Vec<FieldFault>) {
     if definitions.len() > MOST_DEFINITIONS {
         faults.push(field("/attributes", "too_many", say("Paling banyak 30.", "At most 30.")));
@@ -142,7 +142,7 @@ pub fn json_schema(definitions: &[AttributeDefinition]) -> Value {
     })
 }
 
-/// Complains about values that are not as defined. What is required may still be missing: see [`missing`].
+/// Validates values against the definitions. A required value may still be missing: see [`missing`].
 pub fn check_values(definitions: &[AttributeDefinition], values: &Map<String, Value>, faults: &mut Vec<FieldFault>) {
     for (name, value) in values {
         let pointer = format!("/attributes/{}", name.replace('~', "~0").replace('/', "~1"));

@@ -28,7 +28,7 @@ pub fn values(kept: &Value) -> Map<String, Value> {
     kept.as_object().cloned().unwrap_or_default()
 }
 
-/// Gives a category the next version of its definitions, and answers the category. What is public is shown by it soon after.
+/// Gives a category the next version of its definitions, and returns the category. Public products follow soon after.
 pub async fn define(work: &Work, permit: &Permit<ManageCategories>, slug: &str, definitions: &[AttributeDefinition]) -> Outcome<category::Model> {
     let category = category_by_slug(work.db(), slug).await?.ok_or_else(Fault::not_found)?;
     let mut faults = Vec::new();

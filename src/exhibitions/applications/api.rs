@@ -246,7 +246,7 @@ impl From<NoticeRow> for Notice {
     }
 }
 
-/// An application under work, permitted.
+/// A write on an application, begun and permitted.
 struct Begun<A> {
     work: Work,
     permit: Permit<A>,

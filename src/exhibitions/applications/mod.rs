@@ -1,4 +1,4 @@
-//! Applications: one per SME and exhibition, from a draft to a place (rows F9, F10, F15 to F17).
+//! Applications: one per SME and exhibition, from a draft to a place.
 //!
 //! ```text
 //! draft ─▶ submitted ─▶ under_review ─┬▶ accepted ─┬▶ confirmed ─▶ attended | no_show (─▶ attended, late)

@@ -298,7 +298,7 @@ fn has_begun(exhibition: &Exhibition) -> bool {
     matches!(exhibition.status, ExhibitionStatus::Ongoing | ExhibitionStatus::Completed | ExhibitionStatus::Archived)
 }
 
-/// A lead that others may join: not decided on, and not gone.
+/// Fails unless others may join this lead: it is neither decided on nor withdrawn.
 fn check_lead(lead: &Model) -> Outcome<()> {
     if matches!(lead.status, ApplicationStatus::Draft | ApplicationStatus::Submitted | ApplicationStatus::UnderReview) {
         return Ok(());

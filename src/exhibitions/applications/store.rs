@@ -33,7 +33,7 @@ pub mod entity {
         /// The application whose booth this one shares.
         pub lead_id: Option<Uuid>,
         pub status: ApplicationStatus,
-        /// Of the coordinator who added the SME.
+        /// Note of the coordinator who added the SME.
         pub note: Option<String>,
         #[sea_orm(column_type = "JsonBinary", nullable)]
         pub pitch: Option<Localized>,
@@ -233,7 +233,7 @@ pub async fn with_pending_decision(connection: &Connection, exhibition: Uuid) ->
 pub async fn prepare(connection: &Connection, exhibition: Uuid, prepared: &[Prepared]) -> Outcome<u64> {
     let mut done = 0;
     for chunk in prepared.chunks(2_000) {
-        // Both engines name the columns of a list of values so.
+        // `column1`, `column2` and so on: both engines name the columns of a list of values this way.
         let text = format!(
             "update applications set pending_decision = v.column2, decision_reason = v.column3, decision_reason_en = v.column4, \
              waitlist_rank = v.column5, version = version + 1 from (values {}) as v where applications.id = v.column1 \

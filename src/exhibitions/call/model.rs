@@ -93,8 +93,8 @@ pub struct Rule {
     pub source: Option<String>,
 }
 
-/// The rules of a new call: NIB for everybody, P-IRT or BPOM MD for food, halal for food as a warning, because its
-/// enforcement by micro and small firms is not certain (product.md 5.5, 6.2).
+/// The rules of a new call: NIB for everybody, P-IRT or BPOM MD for food. Halal for food is a warning only, because it
+/// is not certain how the duty of micro and small firms (PP 42/2024, from 17 October 2026) is enforced.
 pub fn default_rules() -> Vec<Rule> {
     let rule = |scope: &str, any_of: &[DocumentKind], severity, effective_from, source: &str| Rule {
         id: Uuid::now_v7(),
@@ -274,7 +274,7 @@ pub struct Question {
 /// Answers by question.
 pub type Answers = BTreeMap<Uuid, Value>;
 
-/// Complains about answers to unknown questions and of the wrong kind.
+/// Validates answers; adds a fault for an unknown question and for an answer of the wrong kind.
 pub fn check_answers(questions: &[Question], answers: &Answers, faults: &mut Vec<FieldFault>) {
     for (id, answer) in answers {
         let pointer = format!("/answers/{id}");
@@ -294,7 +294,7 @@ pub fn check_answers(questions: &[Question], answers: &Answers, faults: &mut Vec
     }
 }
 
-/// Complains about required questions without an answer.
+/// Adds a fault for each required question without an answer.
 pub fn check_answered(questions: &[Question], products: &[ShownProduct], answers: &Answers, faults: &mut Vec<FieldFault>) {
     let concerns = |question: &&Question| question.scope == ALL || products.iter().any(|product| product.is_in(&question.scope));
     for question in questions.iter().filter(|question| question.is_required).filter(concerns) {

@@ -34,7 +34,7 @@ pub struct Terms {
     pub capacity: i64,
 }
 
-/// Sets the terms of a call, with the default rules, rubric and phases where it is new. Its steps are then taken by the clock.
+/// Sets the terms of a call, with the default rules, rubric and phases if it is new. The clock then takes its steps.
 pub async fn set(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition, current: Option<Model>, terms: Terms) -> Outcome<Model> {
     use ExhibitionStatus::{Announced, ApplicationsOpen, Curation, Draft, LineupPublished};
     if !matches!(exhibition.status, Draft | Announced | ApplicationsOpen | Curation | LineupPublished) {

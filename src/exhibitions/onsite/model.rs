@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{exhibitions::store::entity::Model as Exhibition, values::Localized};
 
-/// An SME reports until so many days after the last day; later only a coordinator corrects.
+/// An SME reports until this many days after the last day; later only a coordinator corrects.
 const REPORT_DAYS: u64 = 7;
 
 /// The day at the venue now.
@@ -19,7 +19,7 @@ pub fn today(zone: &str) -> NaiveDate {
     zone.parse::<Tz>().map_or_else(|_| Utc::now().date_naive(), |zone| Utc::now().with_timezone(&zone).date_naive())
 }
 
-/// All days of an exhibition; none where they are not known to the day.
+/// All days of an exhibition; none if they are not known to the day.
 pub fn days(first: Option<NaiveDate>, last: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
     let (Some(first), Some(last)) = (first, last) else { return BTreeSet::new() };
     first.iter_days().take_while(|day| *day <= last).take(400).collect()

@@ -65,7 +65,7 @@ pub async fn edit_document(
     Ok(SetupDocument { version: document.version + 1, ..document })
 }
 
-/// Notes that an exhibitor has read a document as it is now; once, however often it is said.
+/// Notes that an exhibitor has read a document as it is now; repeating it changes nothing.
 pub async fn acknowledge(
     work: &Work,
     permit: &Permit<Acknowledge>,
@@ -81,7 +81,7 @@ pub async fn acknowledge(
     Ok(document)
 }
 
-/// Who came, and where to.
+/// An exhibitor who came, and where its booths are.
 pub struct Arrival {
     pub application: Application,
     pub check_in: CheckInRow,
@@ -92,7 +92,7 @@ pub struct Arrival {
     pub is_repeat: bool,
 }
 
-/// Lets an exhibitor in by its code. The same code again changes nothing and answers with the first time.
+/// Lets an exhibitor in by its code. The same code again changes nothing and returns the first check-in.
 pub async fn check_in(
     work: &Work,
     permit: &Permit<CheckIn>,
@@ -109,7 +109,7 @@ pub async fn check_in(
     let id =
         id.ok_or_else(|| Fault::invalid_field("/code", "unknown", say("Kode tidak dikenal di pameran ini.", "No such code at this exhibition.")))?;
     let mut application = applications::store::by_id(work.db(), exhibition.id, id).await?;
-    // Afterwards only a wrong no-show is set right.
+    // After the exhibition a check-in only corrects a wrong no-show.
     let is_on = matches!(exhibition.status, ExhibitionStatus::LineupPublished | ExhibitionStatus::Ongoing);
     let is_correction = exhibition.status == ExhibitionStatus::Completed && application.status == ApplicationStatus::NoShow;
     if !(is_on || is_correction) {

@@ -100,7 +100,7 @@ pub struct CheckInRow {
     pub at: DateTime<Utc>,
 }
 
-/// Records a check-in, unless that was done. True where it is new.
+/// Records a check-in, unless there is one; returns whether it is new.
 pub async fn check_in(connection: &Connection, exhibition: Uuid, row: &CheckInRow, by: Uuid) -> Outcome<bool> {
     let text = "insert into check_ins (id, exhibition_id, application_id, batch_id, at, recorded_by, recorded_at) values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing";
     let values = [row.id.into(), exhibition.into(), row.application_id.into(), row.batch_id.into(), row.at.into(), by.into(), now().into()];

@@ -292,7 +292,7 @@ async fn finish(managed: Managed, kind: PlanKind) -> poem::Result<Reply<Plan>> {
     managed.work.finish(Reply::new(&plan).version(version)).await
 }
 
-/// The caller has seen the plan as it is.
+/// Fails unless the caller has seen the plan as it is.
 async fn fresh(managed: &Managed, write: &Write) -> Outcome<()> {
     // Whoever else edits waits here.
     let bumped = store::bump(managed.work.db(), managed.exhibition.id, None).await?;

@@ -1,4 +1,4 @@
-//! Booths and who stands in them: a private draft, and the live plan that everybody sees (rows F5, F18 to F21, ★3).
+//! Booths and who stands in them: a private draft, and the live plan that everybody sees.
 //!
 //! An exhibition has batches that never overlap; a booth has slots. Whoever edits works on the draft; publishing puts it in
 //! place of the live plan in one transaction. Two indexes hold that no slot is given twice in a batch and nobody stands

@@ -199,8 +199,9 @@ pub struct Unplaced {
     pub reason: Localized,
 }
 
-/// Slots for those in `waiting` who have none in `batch` and would not rather come in another one. Power and the distance of food from solvents are never violated;
-/// the wished class of booth comes next, then the nearness of a group. The same input gives the same plan.
+/// Finds slots for those in `waiting` who have none in `batch` and did not ask for another batch. Power and the
+/// distance of food from solvents are never violated; the wished class of booth comes next, then the nearness of a
+/// group. The same input gives the same plan.
 pub fn suggest(
     batch: Uuid,
     waiting: &[Exhibitor],
@@ -256,7 +257,7 @@ pub fn suggest(
     (placed, unplaced)
 }
 
-/// The fee of a booth; none where it is free.
+/// The fee of a booth; `None` if it is free.
 pub fn fee(booth: &Booth) -> Option<Money> {
     Some(booth.fee_minor).filter(|fee| *fee > 0).map(Money::idr)
 }

@@ -1,4 +1,4 @@
-//! The plan as a picture (row F19): SVG in millimetres, readable on a phone and in print, with a title on every booth.
+//! The plan as a picture: SVG in millimetres, readable on a phone and in print, with a title on every booth.
 
 use std::fmt::Write;
 

@@ -100,7 +100,7 @@ pub struct Place {
     /// Code of the booth.
     pub booth: String,
     pub slot: i64,
-    /// May be left out where there is one batch.
+    /// May be left out if there is one batch only.
     pub batch_id: Option<Uuid>,
 }
 
@@ -139,7 +139,7 @@ pub async fn assign(work: &Work, permit: &Permit<ManageExhibition>, exhibition: 
     store::assignment(work.db(), exhibition.id, plan, id).await
 }
 
-/// Says which slot of which batch is taken, where that is the fault.
+/// Says which slot of which batch is taken, if that is the fault.
 fn name_slot(fault: Fault, booth: &str, slot: i64, batch: &str) -> Fault {
     let is_taken = fault.members.iter().any(|(name, value)| *name == "reason" && value == "booth_slot_taken");
     if is_taken { slot_taken(booth, slot, batch) } else { fault }

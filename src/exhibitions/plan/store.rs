@@ -86,7 +86,6 @@ pub async fn insert_booths(connection: &Connection, exhibition: Uuid, booths: &[
     insert_many(connection, "booth_slots (exhibition_id, booth_id, slot_no)", slots.collect()).await
 }
 
-/// Removes a booth in which nobody has ever been put.
 /// Deletes a booth in which nobody stands in either plan; places that were given up go with it.
 pub async fn delete_booth(connection: &Connection, exhibition: Uuid, id: Uuid) -> Outcome<()> {
     let given_up = "delete from booth_assignments where exhibition_id = ? and booth_id = ? and status = 'released'";

@@ -98,7 +98,7 @@ fn whole_rupiah(minor: i64) -> i64 {
     minor - minor % 100
 }
 
-/// The middle one, or the mean of the two in the middle.
+/// The middle value, or the mean of the two in the middle.
 fn median(mut values: Vec<i64>) -> Option<i64> {
     values.sort_unstable();
     let upper = *values.get(values.len() / 2)?;

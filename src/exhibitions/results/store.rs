@@ -18,7 +18,7 @@ use crate::{
     values::Localized,
 };
 
-/// Exhibitions of the agency that were held, the newest ones, without `exhibition` itself.
+/// Up to ten other exhibitions of the agency that were held or are going on, those that were created last.
 pub async fn others(connection: &Connection, exhibition: &Exhibition) -> Outcome<Vec<Exhibition>> {
     use ExhibitionStatus::{Archived, Completed, Ongoing};
     let find = entity::Entity::find()

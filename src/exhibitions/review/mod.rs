@@ -1,4 +1,4 @@
-//! Review of applications by a weighted rubric (rows F11 to F13).
+//! Review of applications by a weighted rubric.
 //!
 //! A coordinator assigns reviewers; nobody reviews an SME that they belong to or mentor, which the database holds. One
 //! phase is active at a time and says whether reviews are taken, when the scores of others are seen, and whether names

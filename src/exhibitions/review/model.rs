@@ -92,7 +92,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// The weighted score in hundredths of a point, 100 to 500; none where nothing that counts was scored.
+    /// The weighted score in hundredths of a point, 100 to 500; `None` if nothing that counts was scored.
     pub fn centi(self) -> Option<i64> {
         (self.weight > 0).then(|| (self.points * 100 + self.weight / 2) / self.weight)
     }

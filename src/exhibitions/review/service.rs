@@ -142,7 +142,7 @@ pub async fn recuse(work: &Work, permit: &Permit<Review>, exhibition: &Exhibitio
     work.audit(permit, "recuse", "application", application.id, json!({}), Some(reason)).await
 }
 
-/// Not for this person, whatever their role.
+/// A refusal of this person, whatever their role.
 fn refused(reason: &'static str, detail: Say) -> Fault {
     Fault::new(&FORBIDDEN).with("reason", reason.into()).detail(detail)
 }
@@ -188,7 +188,7 @@ pub async fn admitted(connection: &Connection, actor: &Actor, exhibition: &Exhib
     Ok(standing)
 }
 
-/// Whether reviews are written now, by phase and clock.
+/// Fails unless reviews are taken now, by phase and clock.
 async fn check_phase(work: &Work, exhibition: &Exhibition, application: &Application) -> Outcome<()> {
     let phase = store::active_phase(work.db(), exhibition.id).await?;
     let ended = |at: DateTime<Utc>| at <= now();

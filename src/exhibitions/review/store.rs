@@ -113,7 +113,7 @@ pub async fn assign(connection: &Connection, exhibition: Uuid, pairs: &[Pair]) -
     insert_many(connection, "review_assignments (application_id, reviewer_id, exhibition_id, created_at)", rows).await
 }
 
-/// Takes an assignment back; false where there is none.
+/// Takes an assignment back; returns false if there is none.
 pub async fn unassign(connection: &Connection, exhibition: Uuid, (application, reviewer): Pair) -> Outcome<bool> {
     let text = "delete from review_assignments where exhibition_id = ? and application_id = ? and reviewer_id = ?";
     let values = [exhibition.into(), application.into(), reviewer.into()];
@@ -196,7 +196,8 @@ pub async fn scores(connection: &Connection, application: Uuid) -> Outcome<Vec<S
     select(connection, text, [application.into()]).await
 }
 
-/// What the reviews of one application, or of all of an exhibition, give. Reviews by people who have a conflict of interest by now are left out.
+/// What the reviews of one application, or of all of an exhibition, give. Reviews by people who have a conflict of
+/// interest by now are left out.
 pub async fn given(connection: &Connection, exhibition: Uuid, application: Option<Uuid>) -> Outcome<Vec<Given>> {
     let one = if application.is_some() { "and s.application_id = ?" } else { "" };
     let text = format!(

@@ -189,7 +189,7 @@ struct Reserved<'a> {
 }
 
 impl Reserved<'_> {
-    /// Gives `candidate` a reserved place, if need be by moving others between quotas. False where that can't be.
+    /// Gives `candidate` a reserved place, if need be by moving others between quotas. Returns false if that can't be.
     fn take(&mut self, candidate: usize, admits: &dyn Fn(usize, usize) -> bool) -> bool {
         // A breadth-first search over quotas: from which quota and whom one gets to each.
         let mut from: Vec<Option<(Option<usize>, usize)>> = vec![None; self.quotas.len()];
@@ -326,7 +326,7 @@ pub fn select(candidates: &[Candidate], params: &Params) -> Selection {
     Selection { selected: selected.len() as u32, ranked: ranked.len() as u32, not_ranked, quotas, lines: result }
 }
 
-/// Says why.
+/// Writes the reason of each line.
 struct Words<'a> {
     params: &'a Params,
     ranked: &'a [Ranked<'a>],

@@ -12,7 +12,7 @@ use crate::{MOST_PIXELS, MOST_PROFILE_BYTES, MOST_SIDE, jpeg, png};
 
 /// Memory that decoding one photo may take.
 const MOST_MEMORY: u64 = 512 * 1024 * 1024;
-/// The same for looking at its head.
+/// Memory that reading the head of a photo may take.
 const MOST_MEMORY_OF_HEAD: u64 = 4 * 1024 * 1024;
 
 /// Why a photo can't be used, as stored in `failure_code`.
@@ -37,7 +37,7 @@ impl Refusal {
 pub struct Decoded {
     pub image: DynamicImage,
     pub orientation: Orientation,
-    /// sRGB where absent.
+    /// sRGB if absent.
     pub profile: Option<ColorProfile>,
 }
 

@@ -11,13 +11,13 @@ use memchr::memchr;
 
 use crate::MOST_PIXELS;
 
-/// Nobody makes more, and each may cost a pass over the whole picture.
+/// Most scans of a picture: no encoder makes more, and each may cost a pass over the whole picture.
 const MOST_SCANS: usize = 100;
 /// Coefficients of a block.
 const COEFFICIENTS: usize = 64;
-/// Of a coefficient that no scan has brought yet.
+/// Stands for the lowest bit of a coefficient that no scan has brought yet.
 const NOT_SENT: u8 = u8::MAX;
-/// Left over at the end of a scan, such bytes are padding.
+/// At most this many bytes left over at the end of a scan are padding.
 const MOST_PADDING: usize = 8;
 
 /// The picture alone, from its first marker to its own last one; `None` where part of it is missing.
@@ -26,7 +26,7 @@ pub fn whole(bytes: &[u8]) -> Option<&[u8]> {
     bytes.starts_with(b"\xff\xd8").then(|| walk.end()).flatten().and_then(|end| bytes.get(..end))
 }
 
-/// What begins with some bits of the stream.
+/// What the next bits of the stream mean, looked up by the bits.
 struct Codes {
     /// Sixteen bits lead to the length and the value of the code that they begin with; 0 where none does.
     one: Vec<u16>,
@@ -61,7 +61,7 @@ struct Walk<'a> {
 
 struct Frame {
     is_progressive: bool,
-    /// Of the picture, in units of all components together.
+    /// Size of the picture, in units of all components together.
     units: usize,
     components: Vec<Component>,
 }
@@ -80,7 +80,7 @@ struct Component {
 
 /// What a scan says of its components.
 struct Scan {
-    /// Places in the frame, and the tables.
+    /// For each component its place in the frame, and its two tables.
     parts: Vec<(usize, usize, usize)>,
     band: Range<usize>,
     is_refining: bool,
@@ -339,8 +339,8 @@ fn block(bits: &mut Bits<'_>, codes: &Codes) -> Option<()> {
     Some(())
 }
 
-/// How many coefficients a code of a block stands for; none where nothing more comes. Sixteen zeros are written as fifteen
-/// and one of no size.
+/// How many coefficients a code of a block stands for; `None` if nothing more comes. Sixteen zeros are written as
+/// fifteen and one of no size.
 fn coefficients(value: u8) -> Option<usize> {
     (value & 15 != 0 || value >= 0xf0).then_some(usize::from(value >> 4) + 1)
 }
@@ -409,7 +409,7 @@ fn refine(bits: &mut Bits<'_>, codes: &Codes, band: &Range<usize>, blocks: &mut 
     Some(())
 }
 
-/// How many zeros go before, and the bits that follow.
+/// How many zeros come before, and how many bits follow.
 fn halves(value: u8) -> (usize, u32) {
     (usize::from(value >> 4), u32::from(value & 15))
 }

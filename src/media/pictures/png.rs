@@ -11,9 +11,9 @@ use crate::MOST_PROFILE_BYTES;
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Longer notes of a camera are left out.
 const MOST_EXIF_BYTES: usize = 1024 * 1024;
-/// A gamma is stated in such parts.
+/// A gamma is stated in parts of this size.
 const ONE: u32 = 100_000;
-/// Exponents that screens, scanners and programs have; others are a slip.
+/// Exponents that screens, scanners and programs have; others are mistakes.
 const GAMMAS: std::ops::RangeInclusive<u32> = ONE / 10..=ONE * 5;
 /// What programs write that mean sRGB: 1/2.2, within three percent.
 const GAMMAS_OF_SRGB: std::ops::RangeInclusive<u32> = 44_000..=46_900;
@@ -71,8 +71,8 @@ struct Stated<'a> {
     chrm: Option<&'a [u8]>,
 }
 
-/// The colours of the pixels, as browsers find them: code points go before a profile, a profile before sRGB, and sRGB before
-/// gamma and chromaticities. What can't be understood counts as not said; `None` is sRGB.
+/// The colours of the pixels, as browsers find them: code points take precedence over a profile, a profile over sRGB,
+/// and sRGB over gamma and chromaticities. What can't be understood counts as not said; `None` is sRGB.
 pub fn colours(bytes: &[u8]) -> Option<ColorProfile> {
     let mut stated = Stated::default();
     for chunk in chunks(bytes).take_while(|chunk| chunk.kind != b"IDAT") {
@@ -146,7 +146,7 @@ fn measured(gamma: &[u8], chromaticities: Option<&[u8]>) -> Option<ColorProfile>
         return None;
     }
     let mut profile = ColorProfile::new_srgb();
-    // Its code points would go before the curves.
+    // Its code points would take precedence over the curves.
     profile.cicp = None;
     let curve = ToneReprCurve::Parametric(vec![(f64::from(ONE) / f64::from(gamma)) as f32]);
     profile.red_trc = Some(curve.clone());

@@ -9,7 +9,7 @@ use fast_image_resize::{
 };
 use image::{DynamicImage, RgbImage, RgbaImage};
 
-/// Scales with Lanczos; alpha is taken into account. The answer has eight bits a channel, in colour.
+/// Scales with Lanczos; alpha is taken into account. The result has eight bits a channel, in colour.
 pub fn resize(image: &DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
     if (image.width(), image.height()) == (width, height) {
         return image.clone();

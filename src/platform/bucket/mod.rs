@@ -19,7 +19,7 @@ pub use etalase_embedded_bucket::EmbeddedServer;
 
 /// Every request to the store ends within this time, so that a dead store fails instead of hanging.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// The same where it waits for a client of ours, perhaps a phone far from town; too slow ones are ended before.
+/// The limit of a request that passes on a client's upload, perhaps from a phone far from town; slow ones end earlier.
 const LONGEST_PASS: Duration = Duration::from_mins(10);
 
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +66,7 @@ fn unreachable(error: reqwest::Error) -> BucketError {
     BucketError::Unavailable(error.without_url().to_string())
 }
 
-/// Sends; the answer, once its head says that it was done.
+/// Sends a request; returns the response if its status is a success.
 async fn done(request: reqwest::RequestBuilder) -> Result<reqwest::Response, BucketError> {
     let response = request.send().await.map_err(unreachable)?;
     match response.status() {
@@ -170,7 +170,7 @@ impl Bucket {
         Ok(signer.presign_put(key, u32::try_from(time.num_seconds()).unwrap_or(0), Some(headers), None).await?)
     }
 
-    /// Passes a signed put on to the store as it came; the store's answer.
+    /// Passes a signed put on to the store as it came; returns the store's status and body.
     pub async fn pass_put<E: std::error::Error + Send + Sync + 'static>(
         &self,
         target: &str,
@@ -183,7 +183,7 @@ impl Bucket {
         Ok((status, response.text().await.map_err(unreachable)?))
     }
 
-    /// An object as it arrives.
+    /// Streams the body of an object.
     pub async fn get_stream(&self, key: &str) -> Result<impl Stream<Item = Result<Bytes, BucketError>> + use<>, BucketError> {
         let url = self.s3.presign_get(key, 300, None).await?;
         Ok(metrics::bucket("get", done(self.http.get(url))).await?.bytes_stream().map_err(unreachable))
@@ -210,7 +210,7 @@ impl Bucket {
         }
     }
 
-    /// Up to 1,000 keys after `after`, in order, and where to go on.
+    /// Up to 1,000 keys that begin with `prefix`, in order, and the token of the next page, if there is one.
     pub async fn list(&self, prefix: &str, token: Option<String>) -> Result<(Vec<String>, Option<String>), BucketError> {
         let (page, _) = metrics::bucket("list", self.s3.list_page(prefix.to_owned(), None, token, None, Some(1000)).err_into()).await?;
         let keys = page.contents.into_iter().map(|object| object.key).collect();

@@ -1,6 +1,6 @@
 //! A set of documents by number.
 
-/// One bit a document.
+/// One bit per document.
 #[derive(Clone, Default)]
 pub struct Bits(Vec<u64>);
 

@@ -32,7 +32,7 @@ pub struct Entry {
 /// A verified halal certificate that covers the product.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Halal {
-    /// The last day it is valid, in Jakarta; always where absent.
+    /// The last day it is valid, in Jakarta; without an end if absent.
     pub until: Option<NaiveDate>,
 }
 

@@ -1,4 +1,4 @@
-//! Filters and facets of the product list (rows D4, D6), and what they need to know beside the products.
+//! Filters and facets of the product list, and what they need to know beside the products.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -77,7 +77,7 @@ pub enum HalalFilter {
 /// What a buyer narrows the list to. Values of one filter are alternatives; filters add up.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Filters {
-    /// Slugs; those below are included.
+    /// Slugs of categories; those below them are included.
     pub categories: Vec<String>,
     pub regions: Vec<String>,
     pub smes: Vec<String>,
@@ -89,16 +89,16 @@ pub struct Filters {
     pub is_halal: bool,
     pub is_in_stock: bool,
     pub exhibitions: Vec<String>,
-    /// Where and when it is shown there (row D6).
+    /// Batches of an exhibition in which a product is shown.
     pub batches: Vec<Uuid>,
     pub booths: Vec<String>,
     pub wubs: Vec<Uuid>,
-    /// Values by name.
+    /// Wished values by the name of the attribute.
     pub attributes: BTreeMap<String, Vec<Wish>>,
 }
 
 impl Filters {
-    /// Whether it has to be shown at an exhibition.
+    /// Whether only products that are shown at an exhibition are wanted.
     pub fn is_at_exhibition(&self) -> bool {
         !self.exhibitions.is_empty() || !self.batches.is_empty() || !self.booths.is_empty()
     }
@@ -113,7 +113,7 @@ pub enum Wish {
 }
 
 impl Wish {
-    /// From `hot`, `10..20`, `10..` or `..20`.
+    /// Reads `hot`, `10..20`, `10..` or `..20`.
     pub fn read(text: &str) -> Self {
         let range = text.split_once("..").and_then(|(least, most)| {
             let bound = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
@@ -204,7 +204,7 @@ pub struct Surroundings {
 pub struct Wub {
     pub id: Uuid,
     pub name: Localized,
-    /// Handles.
+    /// Handles of its SMEs.
     pub smes: Vec<String>,
 }
 
@@ -218,7 +218,7 @@ pub struct Shown {
     pub slug: String,
     pub title: Localized,
     pub products: Vec<Uuid>,
-    /// Once the booth plan is published.
+    /// Filled once the booth plan is published.
     pub places: Vec<Placed>,
 }
 
@@ -230,7 +230,7 @@ pub struct Placed {
 }
 
 impl Shown {
-    /// The products that are shown here, in these batches and booths where any are named.
+    /// The products that are shown here, in these batches and booths if any are named.
     pub fn at(&self, batches: &[Uuid], booths: &[String]) -> impl Iterator<Item = &Uuid> {
         let is_narrow = !batches.is_empty() || !booths.is_empty();
         let is_meant =

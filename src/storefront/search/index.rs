@@ -28,7 +28,8 @@ use crate::{
     values::{Language, Localized, fold, handle_from},
 };
 
-/// Where a word of a product stands decides what it is worth (row D2: name before tag before text).
+/// Places in which a word of a product stands. What it is worth depends on them: a name is worth more than a tag, and a
+/// tag more than a text.
 const NAME: u8 = 4;
 const TAG: u8 = 2;
 const TEXT: u8 = 1;
@@ -39,13 +40,13 @@ const fn worth(places: u8) -> u32 {
         _ => 15,
     }
 }
-/// Every word that a product has goes before all that is said of how well it has the others.
+/// Each further word that a product has takes precedence over how well it has the others.
 const PER_WORD: u32 = 1 << 20;
 /// While fewer products than this have all words, those with fewer words are shown behind them, down to half of the words.
 const ENOUGH: usize = 10;
-/// Words of a search that are looked for with a slip, the first ones.
+/// How many words of a search, the first ones, are looked for with a typo.
 const MOST_GUESSES: usize = 2;
-/// On top, for a name that says nothing else.
+/// Added to the score of a name that says nothing but the words of the search.
 const WHOLE_NAME: u32 = 40;
 
 /// A row of the read model, as the index takes it.
@@ -56,7 +57,7 @@ pub struct IndexRow {
     pub listed: Option<Listed>,
 }
 
-/// The part that is absent where a product has left.
+/// What is known of a listed product; absent if it has left.
 pub struct Listed {
     pub sme_handle: String,
     pub category_path: String,
@@ -67,16 +68,16 @@ pub struct Listed {
     pub search_text: String,
 }
 
-/// Words that occur, and where.
+/// A word that occurs, and where.
 #[derive(Default)]
 struct Term {
     /// Documents with the places of the word in them.
     postings: Vec<(u32, u8)>,
-    /// In how many names it was written so; for completions.
+    /// How many names contain it as it is written; for completions.
     in_names: u32,
 }
 
-/// The terms that answer a word, with how well: per cent.
+/// The terms that match a word, and how well, in per cent.
 type Terms<'a> = Vec<(&'a Term, u32)>;
 
 /// What looking a document up costs, in postings that are read one after another.
@@ -85,9 +86,9 @@ const STEPS: usize = 16;
 /// What is known of a document while the words are gone through.
 #[derive(Clone, Copy, Default)]
 struct Mark {
-    /// Of the words before.
+    /// Sum over the words before.
     sum: u32,
-    /// Of the word at hand; 0 where the document does not have it.
+    /// Best match of the word at hand; 0 if the document does not have it.
     best: u16,
     /// How many words it has, in any place and in its name. The top bit of the latter says "this word".
     have: u8,
@@ -95,12 +96,12 @@ struct Mark {
 }
 
 thread_local! {
-    /// A mark a document, all zero between searches: a search costs what it finds, not what there is.
+    /// One mark per document, all zero between searches: a search costs what it finds, not what there is.
     static MARKS: RefCell<Vec<Mark>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Mark {
-    /// The word at hand was found here, so well.
+    /// Notes that the word at hand was found in these places, and how well.
     fn take(&mut self, well: u32, places: u8) {
         self.best = self.best.max((well * worth(places)) as u16);
         if places & NAME != 0 {
@@ -108,7 +109,7 @@ impl Mark {
         }
     }
 
-    /// Goes on to the next word; whether the document has this one.
+    /// Goes on to the next word; returns whether the document has this one.
     fn end_word(&mut self) -> bool {
         let has = self.best > 0;
         self.have += u8::from(has);
@@ -117,14 +118,14 @@ impl Mark {
         has
     }
 
-    /// What all is worth, in a name of so many words.
+    /// The score of the document, whose name has this many words.
     fn score(self, name_length: u8) -> u32 {
         let in_name = u32::from(self.in_name.min(name_length));
         self.sum + PER_WORD * u32::from(self.have) + 100 * WHOLE_NAME * in_name / u32::from(name_length)
     }
 }
 
-/// How many of the words a product has to have, where so many have none, one, two … of them.
+/// How many of the words a product has to have, if `with[n]` products have n of them.
 fn needed(with: &[usize]) -> u8 {
     let words = with.len() - 1;
     let mut found = 0;
@@ -133,7 +134,7 @@ fn needed(with: &[usize]) -> u8 {
         found += with[needed];
         needed -= 1;
     }
-    // Where none has half of them: as many as any has.
+    // If none has half of the words: as many as any product has.
     while needed > 1 && found + with[needed] == 0 {
         needed -= 1;
     }
@@ -150,7 +151,7 @@ fn position_of(postings: &[(u32, u8)], document: u32) -> usize {
     from + postings[from..to].partition_point(|(known, _)| *known < document)
 }
 
-/// Names with numbers.
+/// Names, each with a number.
 #[derive(Default)]
 struct Numbered {
     names: Vec<Box<str>>,
@@ -239,7 +240,7 @@ pub struct Found<'a> {
     index: &'a Index,
     pub ways: Vec<Way>,
     pub needed: u8,
-    /// Those that have the words, whatever the filters, with their scores; none where nothing was typed.
+    /// Those that have the words, whatever the filters, with their scores; `None` if nothing was typed.
     worded: Option<Vec<(u32, u32)>>,
     filters: Vec<(Facet, Filter)>,
 }
@@ -247,7 +248,7 @@ pub struct Found<'a> {
 /// What a filter leaves.
 enum Filter {
     Set(Bits),
-    /// In minor units. Looked at where it is needed: no set of so many prices is worth keeping.
+    /// In minor units. Tested when it is needed: no set of so many prices is worth keeping.
     Price(RangeInclusive<i64>),
 }
 
@@ -255,7 +256,7 @@ enum Filter {
 const FEW: usize = 16;
 
 impl Found<'_> {
-    /// All that answers; for a facet, under the other filters only.
+    /// All documents that match; for a facet, under the other filters only.
     fn answers(&self, without: Option<&Facet>) -> Bits {
         let mut answers = match &self.worded {
             Some(worded) => Bits::with(worded.iter().map(|(document, _)| *document as usize)),
@@ -278,7 +279,7 @@ impl Found<'_> {
         })
     }
 
-    /// How many products answer, where that is known without looking at each.
+    /// How many products match, if that is known without looking at each.
     fn known_count(&self) -> Option<usize> {
         match (&self.worded, self.filters.as_slice()) {
             (Some(worded), []) => Some(worded.len()),
@@ -288,7 +289,7 @@ impl Found<'_> {
         }
     }
 
-    /// How many products answer.
+    /// How many products match.
     pub fn count(&self) -> usize {
         self.known_count().unwrap_or_else(|| match &self.worded {
             Some(worded) => worded.iter().filter(|(document, _)| self.passes(*document)).count(),
@@ -307,12 +308,12 @@ pub struct Hits {
 }
 
 impl Index {
-    /// One that holds nothing yet.
+    /// An empty index.
     pub fn of_generation(generation: u64) -> Self {
         Self { generation, ..Self::default() }
     }
 
-    /// An index of all rows.
+    /// Adds all rows; they are in no order before [`Self::put_in_order`].
     pub fn fill(&mut self, rows: impl IntoIterator<Item = IndexRow>) {
         for row in rows {
             if let Some(listed) = row.listed {
@@ -321,7 +322,7 @@ impl Index {
         }
     }
 
-    /// Puts documents that were filled in into their orders.
+    /// Puts the documents that were added into their orders.
     pub fn put_in_order(&mut self) {
         let all: Vec<u32> = self.alive.iter().map(|document| document as u32).collect();
         let (mut newest, mut cheapest, mut titled) = (all.clone(), all.clone(), all);
@@ -439,7 +440,7 @@ impl Index {
         for stated in &entry.attributes {
             let values = self.attributes.entry(stated.name.clone()).or_default();
             let (shown, documents) = values.entry(stated.value.clone()).or_default();
-            // As it was named last.
+            // A value is shown as it was named last.
             shown.clone_from(&stated.shown);
             documents.push(document);
         }
@@ -478,7 +479,8 @@ impl Index {
         self.name_length.push(name_length.clamp(1, 255) as u8);
     }
 
-    /// How each word is looked for. A slip is looked for among all terms there are, so that only so many words are granted one.
+    /// How each word is looked for. A typo is looked for among all terms there are, so only [`MOST_GUESSES`] words may
+    /// have one.
     fn understand_all(&self, wanted: &[Wanted]) -> Vec<(Way, Terms<'_>)> {
         let mut guesses = MOST_GUESSES;
         let understand = |wanted| {
@@ -489,7 +491,7 @@ impl Index {
         wanted.iter().map(understand).collect()
     }
 
-    /// How a word is looked for, in the first way that finds any product, with the terms that answer it.
+    /// How a word is looked for, in the first way that finds any product, with the terms that match it.
     fn understand(&self, wanted: &Wanted, may_guess: bool) -> (Way, Terms<'_>) {
         let is_alive = |(term, _): &(&Term, u32)| term.postings.iter().any(|(document, _)| self.alive.contains(*document as usize));
         let ways = [Some(Way::Word), Some(Way::Beginning), may_guess.then_some(Way::Slip)];
@@ -502,7 +504,7 @@ impl Index {
         wanted.iter().any(|wanted| [Way::Word, Way::Beginning].into_iter().all(|way| self.terms_for(wanted, way).is_empty()))
     }
 
-    /// The terms that answer a word.
+    /// The terms that match a word.
     fn terms_for(&self, wanted: &Wanted, way: Way) -> Terms<'_> {
         fn rated<'a>(found: impl Iterator<Item = (impl AsRef<str>, &'a Term)>, wanted: &Wanted, way: Way) -> Terms<'a> {
             found.map(|(form, term)| (term, wanted.answered_by(form.as_ref(), way))).filter(|(_, well)| *well > 0).collect()
@@ -521,7 +523,7 @@ impl Index {
         }
     }
 
-    /// What answers the words and the filters. `went_on` is of the page before.
+    /// What matches the words and the filters. `went_on` is the position at which the page before ended.
     pub fn find(&self, wanted: &[Wanted], filters: &Filters, around: &Surroundings, went_on: Option<&Position>, today: NaiveDate) -> Found<'_> {
         let filters = self.filter_sets(filters, around, today);
         if wanted.is_empty() {
@@ -540,7 +542,7 @@ impl Index {
         Found { index: self, ways, needed, worded: Some(worded), filters }
     }
 
-    /// The rarest word, where looking up what has it among the others costs less than going through all.
+    /// The rarest word, if looking up what has it among the others costs less than going through all.
     fn rarest(terms: &[Terms]) -> Option<usize> {
         let size = |terms: &Terms| terms.iter().map(|(term, _)| term.postings.len()).sum::<usize>();
         let rarest = (0..terms.len()).min_by_key(|number| size(&terms[*number]))?;
@@ -570,7 +572,8 @@ impl Index {
         marked.into_iter().map(|(document, mark)| (document, self.score(document, mark))).collect()
     }
 
-    /// Documents that have as many of the words as they need to, which `needed` says of how many have how many.
+    /// Documents that have as many of the words as they need to; `needed` is told how many documents have how many
+    /// words.
     fn with_any(&self, terms: &[Terms], needed: impl FnOnce(&[usize]) -> u8) -> (u8, Vec<(u32, u32)>) {
         self.go_through(terms, |marks, touched| {
             let mut with = vec![0_usize; terms.len() + 1];
@@ -691,7 +694,7 @@ impl Index {
             (None, [(_, Filter::Price(range))]) => self.priced(range),
             _ => 0..self.cheapest.len(),
         };
-        // Where most products answer, the first of them are come upon soon; no need to look at all.
+        // If most products match, the first of them are come upon soon; no need to look at all.
         let is_by_price = matches!(sort, Sort::Cheapest | Sort::Dearest);
         let is_known = |count: usize| (is_by_price && count == cheapest.len()) || count * FEW > self.len();
         let is_broad = found.worded.is_none() && found.known_count().is_some_and(is_known);

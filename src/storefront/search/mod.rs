@@ -86,7 +86,7 @@ impl Catalogue {
         Ok(fresh)
     }
 
-    /// Takes up what has changed since; all where nothing is there or too much of it is dead.
+    /// Takes up what has changed since; builds a new index if there is none yet or too much of it is dead.
     async fn catch_up(&self, app: &App) -> Outcome<()> {
         let _writer = self.writer.lock().await;
         let version = app.signals.catalogue_version();

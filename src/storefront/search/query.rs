@@ -1,13 +1,13 @@
-//! What a buyer typed, and how well a word of a product answers it.
+//! What a buyer typed, and how well a word of a product matches it.
 
 use serde::{Deserialize, Serialize};
 
 use super::words::{Word, forms, is_one_slip, is_stop_word, known_forms, words};
 use crate::values::reading::is_invisible;
 
-/// Words beyond this many narrow nothing.
+/// Words of a query beyond this many are ignored.
 const MOST_WORDS: usize = 8;
-/// A slip is forgiven in words of at least so many letters (row D3).
+/// A typo is forgiven in words of at least this many letters.
 const SHORTEST_WITH_SLIP: usize = 5;
 
 /// How a word is looked for: the first way that finds anything. A cursor carries it, so that all pages look in one way.
@@ -17,7 +17,7 @@ pub enum Way {
     Word,
     /// The beginning of a word: the last one may not be typed to its end.
     Beginning,
-    /// With one slip.
+    /// With one typo.
     Slip,
     /// Not at all: nothing is like it.
     Nowhere,
@@ -33,7 +33,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether a slip may be looked for.
+    /// Whether a typo may be looked for.
     pub fn may_slip(&self) -> bool {
         self.written.chars().count() >= SHORTEST_WITH_SLIP
     }
@@ -42,7 +42,7 @@ impl Wanted {
         self.is_last
     }
 
-    /// How well `form`, one form of a word of a product, answers: per cent, 0 where it does not.
+    /// How well `form`, one form of a word of a product, matches: per cent, 0 if it does not.
     pub fn answered_by(&self, form: &str, way: Way) -> u32 {
         if self.written == form {
             return 100;
@@ -58,7 +58,8 @@ impl Wanted {
         }
     }
 
-    /// Whether `form` may answer with a slip, by a look at its first two letters: one slip leaves one of them near its place.
+    /// Whether `form` may match with a typo, by a look at its first two letters: one typo leaves one of them near its
+    /// place.
     pub fn may_be_near(&self, form: &str) -> bool {
         match (self.written.as_bytes(), form.as_bytes()) {
             ([a0, a1, ..], [b0, b1, ..]) if [a0, a1, b0, b1].iter().all(|byte| byte.is_ascii()) => {
@@ -91,7 +92,7 @@ pub fn parse(text: &str) -> Vec<Wanted> {
     wanted.take(MOST_WORDS).collect()
 }
 
-/// `text` as HTML with what answers the query in `<mark>`; none where nothing does.
+/// `text` as HTML with what matches the query in `<mark>`; `None` if nothing does.
 pub fn highlight(text: &str, wanted: &[Wanted], ways: &[Way], language: crate::values::Language) -> Option<String> {
     let mut html = String::new();
     let mut done = 0;

@@ -1,4 +1,4 @@
-//! Words: how texts and queries are taken apart, and which words mean the same to a buyer (rows D2, D3).
+//! Words: how texts and queries are taken apart, and which words mean the same to a buyer.
 //!
 //! A word is compared in several forms: as it was written, its stem, and the word that stands for its synonyms. Two words
 //! match if any of their forms do.
@@ -75,7 +75,7 @@ const SYNONYMS: &[&[&str]] = &[
     &["wanita", "perempuan", "women", "woman", "womens", "ladies"],
 ];
 
-/// Two words that are one.
+/// Two words that mean one thing together, and the word that stands for them.
 const PAIRS: &[(&str, &str, &str)] = &[
     ("oleh", "oleh", "suvenir"),
     ("buah", "tangan", "suvenir"),
@@ -202,7 +202,7 @@ pub fn known_forms(written: &str, language: Language) -> Forms {
     fresh
 }
 
-/// Whether two words differ by at most one slip: a letter too many, too few, another one, or two that changed places.
+/// Whether two words differ by at most one typo: a letter too many, too few, another one, or two that changed places.
 pub fn is_one_slip(one: &str, other: &str) -> bool {
     // Nearly all words are of ASCII letters, and nearly all pairs differ.
     if one.is_ascii() && other.is_ascii() {

@@ -1,7 +1,7 @@
 //! Our side of the comparison: `photos FOLDER WORKERS ROUNDS PROGRAM FILE…` makes all renditions of the files, ROUNDS
-//! times over, with WORKERS photos at a time, leaves those of the last round in FOLDER, and prints one line of figures.
-//! PROGRAM is the `etalase` whose workers decode, as in service; with `-` they are decoded in this process, which tells
-//! what the isolation costs.
+//! times over, with WORKERS photos at a time, leaves those of the last round in FOLDER, and prints one line of
+//! measurements. PROGRAM is the `etalase` whose workers decode, as in service; with `-` they are decoded in this
+//! process, which tells what the isolation costs.
 
 use std::{
     path::PathBuf,

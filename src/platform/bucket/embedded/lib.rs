@@ -117,14 +117,15 @@ struct Header {
 
 struct Store {
     root: PathBuf,
-    /// Of this process: a backup may read beside the service, and neither touches what the other is writing.
+    /// Temporary files of this process: a backup may read beside the service, and neither touches what the other
+    /// writes.
     temporary: tempfile::TempDir,
 }
 
 struct Found {
     header: Header,
     modified: SystemTime,
-    /// At the first byte of the body.
+    /// Positioned at the first byte of the body.
     file: std::fs::File,
 }
 
