@@ -116,6 +116,8 @@ async fn mentors(connection: &Connection, sme: Uuid) -> Outcome<Vec<Mentor>> {
 }
 
 async fn add_mentor(work: &Work, permit: &Permit<ManageMentors>, sme: Uuid, mentor: Uuid) -> Outcome<()> {
+    // Whoever mentors an SME does not review it, and what they wrote counts no more.
+    permit.not_ones_own(sme)?;
     let staff = "select 1 as one from agency_members a join sme_agencies s on s.agency_id = a.agency_id where s.sme_id = ? and a.user_id = ? limit 1";
     if work.db().query_one_raw(sql(work.db(), staff, [sme.into(), mentor.into()])).await?.is_none() {
         return Err(Fault::invalid_field("/user_id", "unknown", say("Bukan staf dinas pembina IKM ini.", "Not staff of an agency of this SME.")));
@@ -127,6 +129,7 @@ async fn add_mentor(work: &Work, permit: &Permit<ManageMentors>, sme: Uuid, ment
 }
 
 async fn remove_mentor(work: &Work, permit: &Permit<ManageMentors>, sme: Uuid, mentor: Uuid) -> Outcome<()> {
+    permit.not_ones_own(sme)?;
     let text = "delete from mentor_assignments where sme_id = ? and mentor_id = ?";
     if work.db().execute_raw(sql(work.db(), text, [sme.into(), mentor.into()])).await?.rows_affected() == 0 {
         return Err(Fault::not_found());

@@ -83,7 +83,7 @@ pub struct Client {
     pub origins: Vec<String>,
     pub tier: RateTier,
     /// Who made it, and answers for what it does.
-    pub created_by: Uuid,
+    pub answers: Uuid,
     /// When this key or the client ends (UTC).
     pub ends_at: Option<DateTime<Utc>>,
 }

@@ -210,7 +210,16 @@ async fn read(app: &App, hash: &str) -> Outcome<Option<Client>> {
     let ends_at = [row.expires_at, holder.expires_at].into_iter().flatten().min();
     let scopes = scopes(&row)?;
     let owner = row.owner();
-    Ok(Some(Client { id: row.id, owner, kind: row.kind, scopes, origins, tier: row.rate_tier, created_by: row.created_by, ends_at }))
+    Ok(Some(Client {
+        id: row.id,
+        owner,
+        kind: row.kind,
+        scopes,
+        origins,
+        tier: row.rate_tier,
+        answers: holder.received_by.unwrap_or(row.created_by),
+        ends_at,
+    }))
 }
 
 /// The scopes that a row holds.
@@ -326,7 +335,7 @@ pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, 
         store::NewClient { id, owner, name: wish.name.trim(), kind, scopes, tier: wish.tier, created_by: permit.by(), expires_at: wish.expires_at };
     store::insert(work.db(), new).await?;
     store::set_origins(work.db(), id, &origins).await?;
-    let key = add_key(work, id, kind).await?;
+    let key = add_key(work, id, kind, permit.by()).await?;
     work.touch_clients();
     work.audit(permit, "create", "api_client", id, json!({ "kind": kind, "scopes": wish.scopes, "origins": origins }), None).await?;
     Ok((id, key))
@@ -335,10 +344,10 @@ pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, 
 /// How much of a key is kept to tell it by.
 const SHOWN: usize = 8;
 
-async fn add_key(work: &Work, client: Uuid, kind: ClientKind) -> Outcome<String> {
+async fn add_key(work: &Work, client: Uuid, kind: ClientKind, received_by: Uuid) -> Outcome<String> {
     let key = format!("{}{}", kind.prefix(), new_token().0);
     let shown = &key[..kind.prefix().len() + SHOWN];
-    store::insert_key(work.db(), client, shown, &token_hash(&key)).await?;
+    store::insert_key(work.db(), client, shown, &token_hash(&key), received_by).await?;
     Ok(key)
 }
 
@@ -366,15 +375,15 @@ pub fn overlap(hours: Option<i64>) -> Outcome<i64> {
 pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, row: &ClientRow, overlap_hours: Option<i64>) -> Outcome<String> {
     let hours = overlap(overlap_hours)?;
     store::end_keys(work.db(), row.id, now() + Duration::hours(hours)).await?;
-    let key = add_key(work, row.id, row.kind).await?;
+    let key = add_key(work, row.id, row.kind, permit.by()).await?;
     work.touch_clients();
     work.audit(permit, "rotate", "api_client", row.id, json!({ "overlap_hours": hours }), None).await?;
     Ok(key)
 }
 
-/// Ends the clients that somebody made who belongs to their owner no more: they may have kept the keys.
+/// Ends the keys that somebody received who belongs to their owner no more, and the clients that have none left.
 pub async fn revoke_those_of<A>(work: &Work, permit: &Permit<A>, owner: Target, user: Uuid) -> Outcome<()> {
-    for client in store::made_by(work.db(), owner, user).await? {
+    for client in store::end_keys_of(work.db(), user, Some(owner)).await? {
         store::revoke(work.db(), client).await?;
         work.audit(permit, "revoke", "api_client", client, json!({ "with_member": user }), None).await?;
     }
@@ -382,9 +391,9 @@ pub async fn revoke_those_of<A>(work: &Work, permit: &Permit<A>, owner: Target, 
     Ok(())
 }
 
-/// Ends every client that a person made, wherever: the secret that they signed in with is no longer theirs alone.
+/// Ends every key that a person received, wherever: the secret that they signed in with is no longer theirs alone.
 pub async fn revoke_all_of(work: &Work, user: Uuid) -> Outcome<usize> {
-    let clients = store::all_made_by(work.db(), user).await?;
+    let clients = store::end_keys_of(work.db(), user, None).await?;
     for client in &clients {
         store::revoke(work.db(), *client).await?;
         work.audit(&policy::system::<ManageClients>(Uuid::nil()), "revoke", "api_client", *client, json!({ "with_secrets_of": user }), None).await?;

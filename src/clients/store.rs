@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::model::{ClientKind, RateTier};
 use crate::{
     fault::{Fault, Outcome, STALE},
-    identity::store::Target,
+    identity::store::{Target, of_target},
     platform::{
         clock::now,
         database::{Connection, insert_many, marks, select, sql},
@@ -59,30 +59,38 @@ struct Id {
     id: Uuid,
 }
 
-/// Clients of an owner that somebody made.
-pub async fn made_by(connection: &Connection, owner: Target, user: Uuid) -> Outcome<Vec<Uuid>> {
-    let (column, id) = owner.column();
-    let text = format!("select c.id from api_clients c where c.revoked_at is null and c.{column} = ? and c.created_by = ?");
-    let rows: Vec<Id> = select(connection, &text, [id.into(), user.into()]).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-/// Every client that a user made and that has not ended.
-pub async fn all_made_by(connection: &Connection, user: Uuid) -> Outcome<Vec<Uuid>> {
-    let rows: Vec<Id> = select(connection, "select id from api_clients where revoked_at is null and created_by = ?", [user.into()]).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+/// Ends the keys that a user received, of one owner's clients or of all. Returns the clients that have no key left.
+pub async fn end_keys_of(connection: &Connection, user: Uuid, owner: Option<Target>) -> Outcome<Vec<Uuid>> {
+    let received = "select c.id from api_clients c where c.revoked_at is null and exists (select 1 from api_keys k where k.client_id = c.id \
+                    and coalesce(k.received_by, c.created_by) = ? and (k.expires_at is null or k.expires_at > ?))";
+    let at = now();
+    let (text, values) = of_target(received, vec![user.into(), at.into()], owner);
+    let clients: Vec<Id> = select(connection, &text, values).await?;
+    let mut without = Vec::new();
+    for Id { id } in clients {
+        let end = "update api_keys set expires_at = ? where client_id = ? and (expires_at is null or expires_at > ?) and \
+                   coalesce(received_by, (select c.created_by from api_clients c where c.id = client_id)) = ?";
+        connection.execute_raw(sql(connection, end, [at.into(), id.into(), at.into(), user.into()])).await?;
+        let current = "select 1 as one from api_keys where client_id = ? and expires_at is null limit 1";
+        if connection.query_one_raw(sql(connection, current, [id.into()])).await?.is_none() {
+            without.push(id);
+        }
+    }
+    Ok(without)
 }
 
 /// A valid key, and whose it is.
 #[derive(FromQueryResult)]
 pub struct Holder {
     pub client_id: Uuid,
+    /// Who received the key, and answers for what it does.
+    pub received_by: Option<Uuid>,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// The key with this hash, unless it has ended.
 pub async fn holder(connection: &Connection, hash: &str) -> Outcome<Option<Holder>> {
-    let text = "select client_id, expires_at from api_keys where key_hash = ? and (expires_at is null or expires_at > ?)";
+    let text = "select client_id, received_by, expires_at from api_keys where key_hash = ? and (expires_at is null or expires_at > ?)";
     let rows: Vec<Holder> = select(connection, text, [hash.into(), now().into()]).await?;
     Ok(rows.into_iter().next())
 }
@@ -187,9 +195,9 @@ pub async fn set_origins(connection: &Connection, client: Uuid, origins: &[Strin
 }
 
 /// Adds a key without an end; the database refuses a second one.
-pub async fn insert_key(connection: &Connection, client: Uuid, prefix: &str, hash: &str) -> Outcome<()> {
-    let text = "insert into api_keys (id, client_id, prefix, key_hash, created_at) values (?, ?, ?, ?, ?)";
-    let values = [Uuid::now_v7().into(), client.into(), prefix.into(), hash.into(), now().into()];
+pub async fn insert_key(connection: &Connection, client: Uuid, prefix: &str, hash: &str, received_by: Uuid) -> Outcome<()> {
+    let text = "insert into api_keys (id, client_id, prefix, key_hash, received_by, created_at) values (?, ?, ?, ?, ?, ?)";
+    let values = [Uuid::now_v7().into(), client.into(), prefix.into(), hash.into(), received_by.into(), now().into()];
     connection.execute_raw(sql(connection, text, values)).await?;
     Ok(())
 }

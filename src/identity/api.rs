@@ -207,7 +207,7 @@ impl IdentityApi {
 
     /// Disable the second factor
     ///
-    /// By a code of it. All other sessions end.
+    /// By a code of it. All other sessions end, and API keys, open invitations and webhooks that the factor stood behind.
     #[oai(path = "/v1/me/second-factor/disable", method = "post", operation_id = "disable_second_factor")]
     async fn disable_second_factor(&self, app: Data<&App>, member: Member, write: Write, body: Body<Code>) -> poem::Result<NoContent> {
         let code = body.read()?.code;
@@ -220,8 +220,7 @@ impl IdentityApi {
             attempt.forgive(work.db()).await?;
         }
         store::remove_totp(work.db(), member.user_id).await?;
-        store::end_other_sessions(work.db(), member.user_id, member.session_id).await?;
-        work.audit(&policy::own_account(&member), "disable_second_factor", "user", member.user_id, json!({}), None).await?;
+        service::end_what_was_made(&work, member.user_id, Some(member.session_id), "disable_second_factor").await?;
         work.finish_empty().await
     }
 

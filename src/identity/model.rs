@@ -93,11 +93,12 @@ impl Actor {
         self.by_key.as_ref().map_or(self.user_id, |key| key.client)
     }
 
-    /// Every role that counts now, as words.
+    /// Every role and scope that counts now, as words.
     pub fn roles(&self) -> Vec<String> {
         let smes = self.smes.iter().map(|(sme, role)| format!("{}:{}", role.to_value(), sme.simple()));
         let agencies = self.agencies.iter().map(|(agency, role)| format!("{}:{}", role.to_value(), agency.simple()));
-        smes.chain(agencies).chain(self.is_operator.then(|| "operator".to_owned())).collect()
+        let scopes = self.by_key.iter().flat_map(|key| key.scopes.iter().map(|scope| format!("scope:{scope:?}")));
+        smes.chain(agencies).chain(self.is_operator.then(|| "operator".to_owned())).chain(scopes).collect()
     }
 }
 

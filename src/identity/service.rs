@@ -21,8 +21,9 @@ use crate::{
     clients::{self, model::Client},
     fault::{BAD_CREDENTIALS, CODE_REQUIRED, FORBIDDEN, Fault, Outcome, UNAUTHENTICATED, say},
     platform::clock::now,
-    values::hex,
-    values::{Language, check_text, input::Passcode, text::is_forbidden},
+    quotas,
+    sme::{self, model::SmeStatus},
+    values::{Language, check_text, hex, input::Passcode, text::is_forbidden},
     webhooks,
     work::Work,
 };
@@ -88,7 +89,7 @@ pub async fn authenticate(app: &App, token: &str) -> Outcome<Actor> {
 
 /// A program that acts by a secret key: with the roles that its owner gives, in the name of who made it.
 pub async fn by_key(app: &App, client: &Client) -> Outcome<Actor> {
-    let user = store::user_by_id(app.database.reader(), client.created_by).await?.filter(|user| user.status == "active");
+    let user = store::user_by_id(app.database.reader(), client.answers).await?.filter(|user| user.status == "active");
     let user = user.ok_or_else(|| Fault::new(&UNAUTHENTICATED))?;
     let (smes, agencies) = match client.owner {
         Target::Sme(sme) => (vec![(sme, SmeRole::Staff)], Vec::new()),
@@ -211,6 +212,7 @@ pub async fn confirm_presence(app: &App, actor: &Actor, proof: Proof, device: &D
         Proof::Password(password) => {
             let limits = [
                 Limit::new("account at network", &format!("{} {}", actor.email, device.network), MOST_FAILURES),
+                Limit::new("network", &device.network, MOST_FAILURES_OF_NETWORK),
                 Limit::new("account", &actor.email, MOST_FAILURES_OF_ACCOUNT),
             ];
             let attempt = attempts::begin(app, &limits).await?;
@@ -317,7 +319,7 @@ pub async fn reset_password(app: &App, email: &str) -> Outcome<String> {
     let work = Work::begin(app, "command-line").await?;
     let user = user_of(&work, email).await?;
     store::set_password(work.db(), user, &hash).await?;
-    end_all_of(&work, user, "reset_password").await?;
+    end_what_was_made(&work, user, None, "reset_password").await?;
     work.commit().await?;
     Ok(password)
 }
@@ -332,7 +334,7 @@ pub async fn reset_second_factor(app: &App, email: &str) -> Outcome<()> {
     let work = Work::begin(app, "command-line").await?;
     let user = user_of(&work, email).await?;
     store::remove_totp(work.db(), user).await?;
-    end_all_of(&work, user, "reset_second_factor").await?;
+    end_what_was_made(&work, user, None, "reset_second_factor").await?;
     work.commit().await
 }
 
@@ -342,20 +344,21 @@ pub async fn set_suspended(app: &App, email: &str, suspended: bool) -> Outcome<(
     let user = user_of(&work, email).await?;
     store::set_status(work.db(), user, if suspended { "disabled" } else { "active" }).await?;
     if suspended {
-        end_all_of(&work, user, "suspend").await?;
+        end_what_was_made(&work, user, None, "suspend").await?;
     } else {
         work.audit(&policy::system::<policy::OwnAccount>(Uuid::nil()), "reinstate", "user", user, json!({}), None).await?;
     }
     work.commit().await
 }
 
-/// Ends what was made with a secret, by whomever: sessions, keys, open invitations and webhooks, each kind on record.
-async fn end_all_of(work: &Work, user: Uuid, why: &str) -> Outcome<()> {
-    store::end_sessions(work.db(), user).await?;
+/// Ends what was made with a secret, by whomever: sessions but for the one at hand, keys, open invitations and webhooks, each
+/// kind on record.
+pub async fn end_what_was_made(work: &Work, user: Uuid, but: Option<Uuid>, why: &str) -> Outcome<()> {
+    store::end_other_sessions(work.db(), user, but.unwrap_or_default()).await?;
     let keys = clients::service::revoke_all_of(work, user).await?;
     let invitations = store::close_invitations_of(work.db(), user, None).await?;
     let webhooks = webhooks::service::disable_those_of(work, user, None).await?;
-    let change = json!({ "sessions": "all", "api_clients": keys, "invitations": invitations, "webhook_endpoints": webhooks });
+    let change = json!({ "sessions": if but.is_some() { "others" } else { "all" }, "api_clients": keys, "invitations": invitations, "webhook_endpoints": webhooks });
     work.audit(&policy::system::<policy::OwnAccount>(Uuid::nil()), why, "user", user, change, None).await
 }
 
@@ -380,10 +383,7 @@ pub async fn invite<A>(work: &Work, permit: &Permit<A>, target: Target, email: &
     let ((token, token_hash), expires_at) = (new_token(), now() + OPEN);
     let new = store::NewInvitation { target, email: &email, role, token_hash: &token_hash, invited_by: permit.by(), expires_at };
     let id = store::insert_invitation(work.db(), new).await?;
-    let (entity, entity_id) = match target {
-        Target::Sme(id) => ("sme", id),
-        Target::Agency(id) => ("agency", id),
-    };
+    let (entity, entity_id) = target.named();
     work.audit(permit, "invite", entity, entity_id, json!({ "invitation": id, "role": role }), None).await?;
     Ok(Invited { id, token, email, expires_at })
 }
@@ -431,7 +431,16 @@ pub async fn accept_invitation(app: &App, acceptance: Acceptance, device: &Devic
         }
     };
     let target = invitation.sme_id.map(Target::Sme).or(invitation.agency_id.map(Target::Agency)).ok_or_else(unknown)?;
+    if let Target::Sme(sme) = target
+        && invitation.role == "owner"
+        && sme::store::by_id(work.db(), sme).await?.status == SmeStatus::Pending
+    {
+        quotas::pending_sme(&work, user).await?;
+    }
     store::add_member(work.db(), target, user, &invitation.role).await?;
+    let (entity, id) = target.named();
+    let change = json!({ "invitation": invitation.id, "role": invitation.role });
+    work.audit(&policy::system::<policy::OwnAccount>(user), "accept_invitation", entity, id, change, None).await?;
     work.commit().await?;
     Ok(session)
 }

@@ -208,13 +208,6 @@ pub async fn set_password(connection: &Connection, user: Uuid, hash: &str) -> Ou
     Ok(())
 }
 
-/// Ends every session of the user.
-pub async fn end_sessions(connection: &Connection, user: Uuid) -> Outcome<()> {
-    let text = "update sessions set revoked_at = ? where user_id = ? and revoked_at is null";
-    connection.execute_raw(sql(connection, text, [now().into(), user.into()])).await?;
-    Ok(())
-}
-
 #[derive(FromQueryResult)]
 pub struct InvitationRow {
     pub id: Uuid,
@@ -243,6 +236,14 @@ impl Target {
         match self {
             Self::Sme(id) => ("sme_id", id),
             Self::Agency(id) => ("agency_id", id),
+        }
+    }
+
+    /// Its kind and id, as the audit trail names it.
+    pub fn named(self) -> (&'static str, Uuid) {
+        match self {
+            Self::Sme(id) => ("sme", id),
+            Self::Agency(id) => ("agency", id),
         }
     }
 

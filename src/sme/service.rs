@@ -211,6 +211,7 @@ pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change:
 
 /// The SME asks again after a rejection.
 pub async fn submit(work: &Work, permit: &Permit<EditSme>, sme: Model) -> Outcome<Model> {
+    quotas::pending_sme(work, permit.by()).await?;
     let sme = step(work, sme, SmeEvent::Submit, None).await?;
     work.audit(permit, "submit", "sme", sme.id, json!({ "status": sme.status }), None).await?;
     Ok(sme)

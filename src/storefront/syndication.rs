@@ -1,5 +1,5 @@
 //! The whole catalogue for other programs: NDJSON, Google Merchant, and a sitemap, streamed page by page, so that
-//! 250,000 products take no more memory than 500.
+//! 250,000 products take no more memory than 100.
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// Rows that are read at a time.
-const PAGE: i64 = 500;
+/// Rows that are read at a time: few, since every reader that does not read holds a page or two.
+const PAGE: i64 = 100;
 /// Addresses that a sitemap may hold (sitemaps.org).
 pub const SITEMAP_ADDRESSES: i64 = 50_000;
 /// Characters that a title and a description may have (Google Merchant Center, product data specification).

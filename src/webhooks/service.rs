@@ -252,6 +252,7 @@ pub async fn edit(work: &Work, permit: &Permit<ManageClients>, mut row: Endpoint
     let was_enabled = row.enabled == 1;
     if let Some(url) = change.url {
         row.url = url;
+        store::set_url_by(work.db(), row.id, permit.by()).await?;
     }
     let events = match change.events {
         Some(events) => events,
@@ -288,6 +289,7 @@ pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, mut row: Endpoi
         work.enqueue_all(JobKind::DeliverWebhook, &store::waiting(work.db(), row.id).await?).await?;
     }
     store::update_endpoint(work.db(), &row).await?;
+    store::set_secret_by(work.db(), row.id, permit.by()).await?;
     work.audit(permit, "rotate", "webhook_endpoint", row.id, json!({ "overlap_hours": overlap_hours }), None).await?;
     Ok((EndpointRow { version: row.version + 1, ..row }, secret))
 }

@@ -134,8 +134,9 @@ pub async fn find_endpoint(connection: &Connection, id: Uuid) -> Outcome<Option<
 
 /// Turns off what a user made, for one owner or for all; returns which endpoints those were.
 pub async fn disable_those_of(connection: &Connection, user: Uuid, owner: Option<Target>) -> Outcome<Vec<Uuid>> {
-    let made = "update webhook_endpoints set enabled = 0, disabled_reason = 'maker_left', version = version + 1 where created_by = ? and enabled = 1";
-    let (text, values) = of_target(made, vec![user.into()], owner);
+    let made = "update webhook_endpoints set enabled = 0, disabled_reason = 'maker_left', version = version + 1 where enabled = 1 \
+                and (coalesce(url_by, created_by) = ? or coalesce(secret_by, created_by) = ?)";
+    let (text, values) = of_target(made, vec![user.into(), user.into()], owner);
     let rows = connection.query_all_raw(sql(connection, &format!("{text} returning id"), values)).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
@@ -152,7 +153,8 @@ pub async fn endpoints(connection: &Connection, owner: Target) -> Outcome<Vec<En
 }
 
 pub async fn insert_endpoint(connection: &Connection, row: &EndpointRow, created_by: Uuid) -> Outcome<()> {
-    let text = "insert into webhook_endpoints (id, sme_id, agency_id, url, events, secret, created_by, created_at) values (?, ?, ?, ?, ?, ?, ?, ?)";
+    let text = "insert into webhook_endpoints (id, sme_id, agency_id, url, events, secret, created_by, url_by, secret_by, created_at) \
+                values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = [
         row.id.into(),
         row.sme_id.into(),
@@ -160,6 +162,8 @@ pub async fn insert_endpoint(connection: &Connection, row: &EndpointRow, created
         row.url.as_str().into(),
         row.events.clone().into(),
         row.secret.clone().into(),
+        created_by.into(),
+        created_by.into(),
         created_by.into(),
         row.created_at.into(),
     ];
@@ -184,6 +188,18 @@ pub async fn update_endpoint(connection: &Connection, row: &EndpointRow) -> Outc
     ];
     let changed = connection.execute_raw(sql(connection, text, values)).await?.rows_affected();
     if changed == 1 { Ok(()) } else { Err(Fault::new(&STALE)) }
+}
+
+/// Remembers who set the address of an endpoint.
+pub async fn set_url_by(connection: &Connection, id: Uuid, user: Uuid) -> Outcome<()> {
+    connection.execute_raw(sql(connection, "update webhook_endpoints set url_by = ? where id = ?", [user.into(), id.into()])).await?;
+    Ok(())
+}
+
+/// Remembers who received the secret of an endpoint.
+pub async fn set_secret_by(connection: &Connection, id: Uuid, user: Uuid) -> Outcome<()> {
+    connection.execute_raw(sql(connection, "update webhook_endpoints set secret_by = ? where id = ?", [user.into(), id.into()])).await?;
+    Ok(())
 }
 
 /// Takes an endpoint away; what it was sent stays until it is old.

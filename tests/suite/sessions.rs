@@ -219,6 +219,64 @@ on_both! {
         ask().await.expect(404);
     }
 
+    async fn what_somebody_holds_ends_with_them_whoever_made_it(world: World) {
+        let town = world.town().await;
+        let (members, sme) = (format!("/v1/smes/{}/members", town.sme), json!(town.sme));
+        let invited = town.owner.post(&format!("/v1/smes/{}/invitations", town.sme), json!({ "email": "kedua@example.org", "role": "owner" })).await;
+        let accept = json!({ "token": invited.expect(201).text("/token"), "display_name": "Kedua", "password": PASSWORD });
+        let second = Person { token: Some(world.public().post("/v1/auth/accept-invitation", accept).await.expect(200).text("/token")), ..world.public() };
+
+        // Made by the first, and held by the second since: a key that was rotated, an address that was set.
+        let client = json!({ "sme_id": sme, "name": "Kasir", "kind": "secret", "scopes": ["sme:read"] });
+        let rotated = town.owner.post("/v1/api-clients", client.clone()).await.expect(201).text("/id");
+        let held = second.post(&format!("/v1/api-clients/{rotated}/rotate"), json!({ "overlap_hours": 0 })).await.expect(200).text("/key");
+        let kept = town.owner.post("/v1/api-clients", client).await.expect(201).text("/key");
+        let hook = json!({ "sme_id": sme, "url": "https://a.example.org/", "events": ["product.listed"] });
+        let moved = town.owner.post("/v1/webhook-endpoints", hook.clone()).await.expect(201);
+        let own = town.owner.post("/v1/webhook-endpoints", hook).await.expect(201).text("/id");
+        let (moved, etag) = (format!("/v1/webhook-endpoints/{}", moved.text("/id")), moved.etag());
+        second.patch(&moved, &etag, json!({ "url": "https://leaver.example.net/" })).await.expect(200);
+        let id = second.get("/v1/me").await.text("/id");
+        town.owner.delete(&format!("{members}/{id}"), "*").await.expect(204);
+
+        let list = format!("/v1/products?sme_id={}", town.sme);
+        let by = |key: &str| Person { token: Some(key.to_owned()), ..world.public() };
+        by(&held).get(&list).await.expect(401);
+        by(&kept).get(&list).await.expect(200);
+        let off = town.owner.get(&moved).await.expect(200);
+        assert_eq!((off.body["enabled"].as_bool(), off.text("/disabled_reason").as_str()), (Some(false), "maker_left"));
+        assert_eq!(town.owner.get(&format!("/v1/webhook-endpoints/{own}")).await.expect(200).body["enabled"], true);
+        // Who came by an invitation is on record.
+        let trail = town.owner.get(&format!("/v1/smes/{}/audit", town.sme)).await;
+        if trail.status == 200 {
+            assert!(trail.body["data"].as_array().unwrap().iter().any(|row| row["action"] == "accept_invitation"));
+        }
+    }
+
+    async fn what_a_second_factor_stood_behind_ends_when_it_is_disabled(world: World) {
+        let town = world.town().await;
+        let secret = town.owner.post_empty("/v1/me/second-factor").await.expect(200).text("/secret");
+        town.owner.post("/v1/me/second-factor/confirm", json!({ "code": code(&secret, 0) })).await.expect(200);
+        let client = json!({ "sme_id": town.sme, "name": "Kasir", "kind": "secret", "scopes": ["sme:read"] });
+        let key = town.owner.post("/v1/api-clients", client).await.expect(201).text("/key");
+        town.owner.post("/v1/me/second-factor/disable", json!({ "code": code(&secret, 1) })).await.expect(204);
+        town.owner.get("/v1/me").await.expect(200);
+        let program = Person { token: Some(key), ..world.public() };
+        program.get(&format!("/v1/products?sme_id={}", town.sme)).await.expect(401);
+    }
+
+    async fn a_repeated_request_of_a_program_is_authorized_again(world: World) {
+        let town = world.town().await;
+        let client = json!({ "sme_id": town.sme, "name": "Kasir", "kind": "secret", "scopes": ["products:write"] });
+        let made = town.owner.post("/v1/api-clients", client).await.expect(201);
+        let program = Person { token: Some(made.text("/key")), ..world.public() };
+        let ask = async || program.send(program.request(Method::POST, "/v1/products").header("idempotency-key", "kk1").json(&town.dodol("Dodol"))).await;
+        ask().await.expect(201);
+        let path = format!("/v1/api-clients/{}", made.text("/id"));
+        town.owner.patch(&path, &made.etag(), json!({ "scopes": ["sales:write"] })).await.expect(200);
+        assert!([403, 404].contains(&ask().await.status));
+    }
+
     async fn nobody_decides_on_an_sme_of_their_own(world: World) {
         let town = world.town().await;
         let own = town.new_sme(&town.coordinator, "Keripik Koordinator").await;
@@ -234,6 +292,22 @@ on_both! {
         let application = town.coordinator.post(&format!("{path}/applications"), json!({ "sme_id": own })).await.expect(201).text("/id");
         let accept = json!({ "decisions": [{ "application_id": application, "decision": "accept" }] });
         let refused = town.coordinator.put(&format!("{path}/decisions"), "*", accept).await.expect(403);
+        assert_eq!(refused.text("/reason"), "conflict_of_interest");
+
+        // A colleague prepares a rejection.
+        let reject = "update applications set status = 'submitted', pending_decision = 'reject', decision_reason = 'x' where sme_id = ?";
+        world.execute(reject, vec![own.parse::<uuid::Uuid>().unwrap().into()]).await.unwrap();
+        // Nor on who reviews it.
+        let me = town.coordinator.get("/v1/me").await.text("/id");
+        for (steps, body) in [
+            (format!("{path}/review-assignments"), json!({ "reviewer_ids": [me], "application_ids": [application], "per_application": 1 })),
+            (format!("/v1/smes/{own}/mentors"), json!({ "user_id": me })),
+        ] {
+            let refused = town.coordinator.post(&steps, body).await;
+            assert_eq!((refused.status, refused.text("/reason").as_str()), (403, "conflict_of_interest"), "{steps}: {:?}", refused.body);
+        }
+        // What a colleague prepared is not theirs to take back.
+        let refused = town.coordinator.delete(&format!("{path}/decisions"), "*").await.expect(403);
         assert_eq!(refused.text("/reason"), "conflict_of_interest");
     }
 }

@@ -351,10 +351,7 @@ pub struct Decision {
 pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, decisions: Vec<Decision>) -> Outcome<()> {
     let lacks = lacking(work.db(), exhibition, store::products(work.db(), exhibition.id, None).await?).await?;
     let mut undecided = store::undecided(work.db(), exhibition.id).await?;
-    let own = store::of_smes(work.db(), exhibition.id, permit.own_smes()).await?;
-    if decisions.iter().any(|decision| own.contains(&decision.application_id)) {
-        return Err(conflict_of_interest());
-    }
+    refuse_own(work, permit, exhibition.id, decisions.iter().map(|decision| decision.application_id)).await?;
     let (mut prepared, mut faults) = (Vec::new(), Vec::new());
     let waiting = store::last_rank(work.db(), exhibition.id).await?;
     for (index, decision) in decisions.into_iter().enumerate() {
@@ -386,7 +383,7 @@ pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
-    if store::prepare(work.db(), exhibition.id, &prepared).await? != prepared.len() as u64 {
+    if store::prepare(work.db(), exhibition.id, &prepared, permit.by()).await? != prepared.len() as u64 {
         return Err(Fault::new(&STALE));
     }
     calls::decided_by(work.db(), exhibition.id, permit.by()).await?;
@@ -394,8 +391,16 @@ pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
     work.audit(permit, "prepare_decisions", "exhibition", exhibition.id, json!({ "decisions": decided }), None).await
 }
 
+/// Refuses a step that touches the application of an SME that the actor belongs to, or of a group that it is in: whatever is
+/// decided about it, also who reviews it, where it stands and whether it came, is decided by a colleague.
+pub async fn refuse_own<A>(work: &Work, permit: &Permit<A>, exhibition: Uuid, touched: impl IntoIterator<Item = Uuid>) -> Outcome<()> {
+    let own = store::of_smes(work.db(), exhibition, permit.own_smes()).await?;
+    if touched.into_iter().any(|application| own.contains(&application)) { Err(conflict_of_interest()) } else { Ok(()) }
+}
+
 /// Takes back every decision that is not released.
 pub async fn clear(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition) -> Outcome<u64> {
+    refuse_own(work, permit, exhibition.id, store::with_pending_decision(work.db(), exhibition.id).await?).await?;
     let cleared = store::clear(work.db(), exhibition.id).await?;
     work.audit(permit, "clear_decisions", "exhibition", exhibition.id, json!({ "applications": cleared }), None).await?;
     Ok(cleared)
@@ -412,16 +417,13 @@ pub async fn release(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
     if !takes_changes(exhibition) {
         return Err(Fault::conflict("not_in_curation", say("Tutup pendaftaran dahulu.", "Close the call first.")));
     }
-    if work.config().release_by_second_person && call.decided_by == Some(permit.by()) {
+    let has_prepared = call.decided_by == Some(permit.by()) || store::has_prepared(work.db(), exhibition.id, permit.by()).await?;
+    if work.config().release_by_second_person && has_prepared {
         let detail =
             say("Keputusan dirilis oleh orang lain daripada yang menyiapkannya.", "Somebody other than who prepared the decisions releases them.");
         return Err(Fault::conflict("second_person_required", detail));
     }
-    let prepared_for_own = store::with_pending_decision(work.db(), exhibition.id).await?;
-    let own = store::of_smes(work.db(), exhibition.id, permit.own_smes()).await?;
-    if own.iter().any(|application| prepared_for_own.contains(application)) {
-        return Err(conflict_of_interest());
-    }
+    refuse_own(work, permit, exhibition.id, store::with_pending_decision(work.db(), exhibition.id).await?).await?;
     let at = now();
     let released = store::release(work.db(), exhibition.id, at, confirm_by(call)).await?;
     store::tell_decided(work.db(), exhibition.id, at).await?;
@@ -433,10 +435,7 @@ pub async fn release(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
 
 /// Gives the waitlist an order; those who are not named keep theirs behind it.
 pub async fn reorder(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition, order: &[Uuid]) -> Outcome<()> {
-    let own = store::of_smes(work.db(), exhibition.id, permit.own_smes()).await?;
-    if order.iter().any(|application| own.contains(application)) {
-        return Err(conflict_of_interest());
-    }
+    refuse_own(work, permit, exhibition.id, order.iter().copied()).await?;
     let waiting: Vec<Uuid> = store::waitlist(work.db(), exhibition.id, 10_000).await?.into_iter().map(|row| row.application.id).collect();
     let others: Vec<Uuid> = waiting.iter().copied().filter(|id| !order.contains(id)).collect();
     let known: HashSet<Uuid> = waiting.iter().copied().collect();

@@ -216,9 +216,12 @@ pub async fn of_smes(connection: &Connection, exhibition: Uuid, smes: &[Uuid]) -
         return Ok(HashSet::new());
     }
     let places = vec!["?"; smes.len()].join(", ");
-    let text = format!("select coalesce(lead_id, id) as id from applications where exhibition_id = ? and sme_id in ({places})");
-    let values = std::iter::once(exhibition.into()).chain(smes.iter().map(|sme| (*sme).into()));
-    let rows = connection.query_all_raw(sql(connection, &text, values)).await?;
+    let text = format!(
+        "select id from applications where exhibition_id = ? and sme_id in ({places}) \
+         union select lead_id from applications where exhibition_id = ? and lead_id is not null and sme_id in ({places})"
+    );
+    let once = || std::iter::once(exhibition.into()).chain(smes.iter().map(|sme| (*sme).into()));
+    let rows = connection.query_all_raw(sql(connection, &text, once().chain(once()))).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
@@ -229,14 +232,20 @@ pub async fn with_pending_decision(connection: &Connection, exhibition: Uuid) ->
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
+/// Whether a user prepared any of the decisions that are not released.
+pub async fn has_prepared(connection: &Connection, exhibition: Uuid, user: Uuid) -> Outcome<bool> {
+    let text = "select 1 as one from applications where exhibition_id = ? and pending_decision is not null and pending_by = ? limit 1";
+    Ok(connection.query_one_raw(sql(connection, text, [exhibition.into(), user.into()])).await?.is_some())
+}
+
 /// Prepares decisions, thousands in one statement. Returns how many of them could be.
-pub async fn prepare(connection: &Connection, exhibition: Uuid, prepared: &[Prepared]) -> Outcome<u64> {
+pub async fn prepare(connection: &Connection, exhibition: Uuid, prepared: &[Prepared], by: Uuid) -> Outcome<u64> {
     let mut done = 0;
     for chunk in prepared.chunks(2_000) {
         // `column1`, `column2` and so on: both engines name the columns of a list of values this way.
         let text = format!(
             "update applications set pending_decision = v.column2, decision_reason = v.column3, decision_reason_en = v.column4, \
-             waitlist_rank = v.column5, version = version + 1 from (values {}) as v where applications.id = v.column1 \
+             waitlist_rank = v.column5, pending_by = ?, version = version + 1 from (values {}) as v where applications.id = v.column1 \
              and exhibition_id = ? and lead_id is null and status in ('submitted', 'under_review')",
             vec!["(?, ?, ?, ?, ?)"; chunk.len()].join(", ")
         );
@@ -249,7 +258,7 @@ pub async fn prepare(connection: &Connection, exhibition: Uuid, prepared: &[Prep
                 prepared.waitlist_rank.into(),
             ]
         };
-        let values = chunk.iter().flat_map(row).chain([exhibition.into()]);
+        let values = std::iter::once(by.into()).chain(chunk.iter().flat_map(row)).chain([exhibition.into()]);
         done += connection.execute_raw(sql(connection, &text, values)).await?.rows_affected();
     }
     Ok(done)

@@ -108,6 +108,7 @@ pub async fn check_in(
     let id = store::by_code(work.db(), exhibition.id, &read_check_in_code(code)).await?;
     let id =
         id.ok_or_else(|| Fault::invalid_field("/code", "unknown", say("Kode tidak dikenal di pameran ini.", "No such code at this exhibition.")))?;
+    applications::service::refuse_own(work, permit, exhibition.id, [id]).await?;
     let mut application = applications::store::by_id(work.db(), exhibition.id, id).await?;
     // After the exhibition a check-in only corrects a wrong no-show.
     let is_on = matches!(exhibition.status, ExhibitionStatus::LineupPublished | ExhibitionStatus::Ongoing);
@@ -169,6 +170,7 @@ pub async fn no_shows(work: &Work, permit: &Permit<CheckIn>, exhibition: &Exhibi
     }
     ids.sort();
     ids.dedup();
+    applications::service::refuse_own(work, permit, exhibition.id, ids.iter().copied()).await?;
     let confirmed = applications::store::with_place(work.db(), exhibition.id).await?.into_iter();
     let confirmed: HashSet<Uuid> =
         confirmed.filter(|row| row.application.status == ApplicationStatus::Confirmed).map(|row| row.application.id).collect();

@@ -117,6 +117,7 @@ pub async fn assign(work: &Work, permit: &Permit<ManageExhibition>, exhibition: 
     applications::store::by_id(work.db(), exhibition.id, place.application_id)
         .await
         .map_err(|_| Fault::invalid_field("/application_id", "unknown", say("Pendaftaran tidak dikenal.", "No such application.")))?;
+    applications::service::refuse_own(work, permit, exhibition.id, [place.application_id]).await?;
     let placement = Placement { application: place.application_id, batch: batch.id, booth: booth.id, slot: place.slot };
     // An applicant who wants a slot twice hears of the slot first, on both engines.
     if store::is_taken(work.db(), plan, &placement).await? {
@@ -164,6 +165,7 @@ pub async fn unassign(
     assignment: &Assignment,
 ) -> Outcome<()> {
     check_movable(assignment)?;
+    applications::service::refuse_own(work, permit, exhibition.id, [assignment.application_id]).await?;
     store::unassign(work.db(), assignment.id).await?;
     store::bump(work.db(), exhibition.id, None).await?;
     changed(work, plan);
@@ -194,9 +196,12 @@ pub async fn swap(
     target: Target,
 ) -> Outcome<()> {
     check_movable(&one)?;
+    let mut touched = vec![one.application_id];
     if let Target::Assignment(other) = &target {
         check_movable(other)?;
+        touched.push(other.application_id);
     }
+    applications::service::refuse_own(work, permit, exhibition.id, touched).await?;
     let other = match target {
         Target::Assignment(other) if other.id == one.id => {
             return Err(Fault::invalid_field("/with", "same", say("Itu stan yang sama.", "That is the same place.")));

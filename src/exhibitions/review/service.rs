@@ -12,14 +12,14 @@ use super::{
 };
 use crate::{
     exhibitions::{
-        applications::{model::ApplicationStatus, store::entity::Model as Application},
+        applications::{self, model::ApplicationStatus, store::entity::Model as Application},
         call::{model::Moment, store as calls},
         store::entity::Model as Exhibition,
     },
     fault::{FORBIDDEN, Fault, Outcome, Say, field, say},
     identity::{
         model::{Actor, AgencyRole},
-        policy::{ManageExhibition, Permit, Review},
+        policy::{ManageExhibition, Permit, Review, conflict_of_interest},
     },
     platform::{clock::now, database::Connection},
     work::Work,
@@ -113,6 +113,12 @@ pub async fn share(
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
+    // Nobody picks their own reviewers: those applications are left to a colleague.
+    let own = applications::store::of_smes(work.db(), exhibition.id, permit.own_smes()).await?;
+    if applications.iter().flatten().any(|application| own.contains(application)) {
+        return Err(conflict_of_interest());
+    }
+    let open: Vec<Uuid> = open.into_iter().filter(|application| !own.contains(application)).collect();
     let barred: HashSet<Pair> = store::barred(work.db(), exhibition.id).await?.into_iter().collect();
     // Whoever became a mentor since was assigned, and does not count.
     let present: Vec<Pair> = store::assigned(work.db(), exhibition.id).await?.into_iter().filter(|pair| !barred.contains(pair)).collect();
@@ -125,6 +131,7 @@ pub async fn share(
 
 /// Takes work from a reviewer; what was written stays.
 pub async fn unassign(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition, application: Uuid, reviewer: Uuid) -> Outcome<()> {
+    applications::service::refuse_own(work, permit, exhibition.id, [application]).await?;
     if !store::unassign(work.db(), exhibition.id, (application, reviewer)).await? {
         return Err(Fault::not_found());
     }

@@ -136,6 +136,9 @@ pub async fn apply(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibition
         let detail = say("Data berubah sejak seleksi ini; jalankan lagi.", "The data has changed since this run; run it again.");
         return Err(Fault::conflict("inputs_changed", detail));
     }
+    // What was prepared by hand goes, and places for one are taken from others: a run touches every application.
+    let touched = result.lines.iter().map(|line| line.application_id).collect::<Vec<_>>();
+    applications::service::refuse_own(work, permit, exhibition.id, touched).await?;
     applications::store::clear(work.db(), exhibition.id).await?;
     let decisions = result.lines.into_iter().filter_map(|line| {
         let decision = line.proposal?;

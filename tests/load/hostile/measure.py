@@ -110,7 +110,7 @@ def idle_readers():
             one.connect(("127.0.0.1", PORT))
             one.sendall(b"GET /v1/storefront/feeds/products.ndjson HTTP/1.1\r\nhost: x\r\n\r\n")
             sockets.append(one)
-        time.sleep(45)
+        time.sleep(60)
         ended = 0
         for one in sockets:
             one.setblocking(False)
@@ -123,7 +123,7 @@ def idle_readers():
             except OSError:
                 ended += 1
             one.close()
-    watch.say(f"{ended} ended by the service within 45 s")
+    watch.say(f"{ended} ended by the service within 60 s")
 
 
 def uploads(token, sme):
