@@ -66,67 +66,100 @@ fn hash_now(password: &str) -> Outcome<String> {
     Ok(hash.map_err(|error| Fault::internal(anyhow::anyhow!("argon2: {error}")))?.to_string())
 }
 
-/// Hashes a password away from the request threads.
-pub async fn hash_password(password: String) -> Outcome<String> {
+/// Does what takes a processor for a while away from the request threads, when it is its turn.
+async fn in_turn<T: Send + 'static>(heavy: impl FnOnce() -> T + Send + 'static) -> Outcome<T> {
     let place = place().await?;
     // The place is given back when the work is done, not when somebody stops waiting for it.
-    let hash = move || {
+    let in_place = move || {
         let _place = place;
-        hash_now(&password)
+        heavy()
     };
-    tokio::task::spawn_blocking(hash).await.map_err(Fault::internal)?
+    tokio::task::spawn_blocking(in_place).await.map_err(Fault::internal)
+}
+
+/// Hashes a password.
+pub async fn hash_password(password: String) -> Outcome<String> {
+    in_turn(move || hash_now(&password)).await?
 }
 
 /// Whether `password` has this hash. An empty hash takes as long, and is never the right one.
 pub async fn verify(hash: String, password: String) -> Outcome<bool> {
-    let place = place().await?;
     let check = move || {
-        let _place = place;
         let hash = if hash.is_empty() { NOBODY.clone() } else { hash };
         PasswordHash::new(&hash).is_ok_and(|parsed| ARGON2.verify_password(password.as_bytes(), &parsed).is_ok())
     };
-    tokio::task::spawn_blocking(check).await.map_err(Fault::internal)
+    in_turn(check).await
 }
 
 /// Shortest password that is taken; NIST SP 800-63B asks for length, not for kinds of characters.
 pub const SHORTEST: usize = 12;
 /// How many guesses a password has to withstand, as a power of ten: what is common, expected or a pattern falls earlier.
 const LEAST_GUESSES_LOG10: f64 = 8.0;
+/// As many characters of a password, and of what is known of its person, are looked at. Estimating takes longer with every one of
+/// them, a second for 64 that are chosen for it, and what follows only adds guesses: a password whose beginning withstands
+/// enough of them withstands enough as a whole.
+const LOOKED_AT: usize = 32;
 
 /// Adds a fault to a new password that is too short, so long that hashing it is an attack, or one that others try first:
-/// common ones, the person's own name or address, repetitions and rows of keys (NIST SP 800-63B, 3.1.1.2).
-pub fn check_password(password: &str, known: &[&str], pointer: &str, faults: &mut Vec<FieldFault>) {
-    let length = password.chars().count();
-    if !(SHORTEST..=crate::values::input::LONGEST_SECRET).contains(&length) {
+/// common ones, the person's own name or address, repetitions and rows of keys (NIST SP 800-63B, 3.1.1.2). Looking takes as long as
+/// hashing, so that it waits in the same queue.
+pub async fn check_password(password: &str, known: &[&str], pointer: &str, faults: &mut Vec<FieldFault>) -> Outcome<()> {
+    if !has_fit_length(password) {
         faults.push(field(pointer, "password_length", say("Panjang 12–200 karakter.", "12 to 200 characters.")));
-        return;
+        return Ok(());
     }
-    // Estimating looks at the beginning alone, since it takes longer with every character.
-    let beginning: String = password.chars().take(64).collect();
-    if zxcvbn::zxcvbn(&beginning, known).guesses_log10() < LEAST_GUESSES_LOG10 {
+    let (beginning, known) = (looked_at(password), known.iter().copied().map(looked_at).collect::<Vec<_>>());
+    if in_turn(move || is_easy_to_guess(&beginning, &known)).await? {
         let message = say("Terlalu mudah ditebak; rangkai beberapa kata yang tak biasa.", "Too easy to guess; put a few unusual words together.");
         faults.push(field(pointer, "password_common", message));
     }
+    Ok(())
+}
+
+fn has_fit_length(password: &str) -> bool {
+    (SHORTEST..=crate::values::input::LONGEST_SECRET).contains(&password.chars().count())
+}
+
+fn looked_at(text: &str) -> String {
+    text.chars().take(LOOKED_AT).collect()
+}
+
+fn is_easy_to_guess(beginning: &str, known: &[String]) -> bool {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    zxcvbn::zxcvbn(beginning, &known).guesses_log10() < LEAST_GUESSES_LOG10
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
-    fn codes(password: &str) -> Vec<&'static str> {
+    async fn codes(password: &str) -> Vec<&'static str> {
         let mut faults = Vec::new();
-        check_password(password, &["siti@example.org", "Siti Aminah"], "/password", &mut faults);
+        check_password(password, &["siti@example.org", "Siti Aminah"], "/password", &mut faults).await.expect("a place");
         faults.iter().map(|fault| fault.code).collect()
     }
 
-    #[test]
-    fn what_is_tried_first_is_refused_and_a_few_words_are_taken() {
+    #[tokio::test]
+    async fn what_is_tried_first_is_refused_and_a_few_words_are_taken() {
         for password in ["123456789012", "aaaaaaaaaaaa", "            ", "passwordpassword", "qwertyuiop[]", "Siti Aminah 1", "abcabcabcabc"] {
-            assert_eq!(codes(password), ["password_common"], "{password:?}");
+            assert_eq!(codes(password).await, ["password_common"], "{password:?}");
         }
         for password in ["correct horse battery", "a-password-for-the-tour", "kopi-é-rahasia-ñ-2026", "dodol durian di teras"] {
-            assert!(codes(password).is_empty(), "{password:?}");
+            assert!(codes(password).await.is_empty(), "{password:?}");
         }
-        assert_eq!(codes("pendek"), ["password_length"]);
+        assert_eq!(codes("pendek").await, ["password_length"]);
+    }
+
+    #[tokio::test]
+    async fn a_password_made_to_take_long_keeps_no_request_thread_at_work() {
+        let costly: String = "4@8({[<369&#!1|0$5+7%2".chars().cycle().take(64).collect();
+        let mut faults = Vec::new();
+        let looking = check_password(&costly, &[], "/password", &mut faults);
+        assert!(looking.now_or_never().is_none(), "it waits for another thread");
+        let begun = std::time::Instant::now();
+        codes(&costly).await;
+        assert!(begun.elapsed() < PATIENCE, "the next in the queue has its turn: {:?}", begun.elapsed());
     }
 }

@@ -281,7 +281,7 @@ pub async fn prepare_user(new: NewUser) -> Outcome<store::user::Model> {
     let mut faults = Vec::new();
     let email = check_email(&new.email, "/email", &mut faults);
     check_text(&new.display_name, "/display_name", 120, &mut faults);
-    check_password(&new.password, &[&email, &new.display_name], "/password", &mut faults);
+    check_password(&new.password, &[&email, &new.display_name], "/password", &mut faults).await?;
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
