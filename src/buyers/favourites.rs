@@ -20,7 +20,7 @@ use crate::{
     },
     platform::{
         clock::now,
-        database::{Connection, insert_many_or, marks, select, sql},
+        database::{Connection, hold_row, insert_many_or, marks, select, sql},
     },
     storefront::model::Card,
 };
@@ -82,6 +82,8 @@ async fn add(connection: &Connection, user: Uuid, products: &[Uuid]) -> Outcome<
     }
     let text = format!("select product_id from storefront_products where listed = 1 and product_id in ({})", marks(products.len()));
     let listed: Vec<Listed> = select(connection, &text, products.iter().map(|id| (*id).into())).await?;
+    // Two devices that merge at once would otherwise not count each other's.
+    hold_row(connection, "users", user).await?;
     let wanted = products.iter().filter(|id| listed.iter().any(|row| row.product_id == **id));
     let rows = wanted.map(|product| vec![Uuid::now_v7().into(), user.into(), (*product).into(), now().into()]).collect();
     let into = "favourites (id, user_id, product_id, created_at)";

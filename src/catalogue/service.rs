@@ -321,6 +321,7 @@ pub async fn add_material(work: &Work, permit: &Permit<EditProduct>, product: pr
     let mut faults = Vec::new();
     check_material(&input, "", &mut faults);
     refuse(faults)?;
+    quotas::material(work, product.id).await?;
     store::insert_material(work.db(), material_row(product.id, input)).await?;
     changed(work, permit, product, "add_material").await
 }

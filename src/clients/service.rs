@@ -33,6 +33,7 @@ use crate::{
         store::Target,
     },
     platform::{clock::now, signals::Signals},
+    quotas,
     values::check_text,
     work::Work,
 };
@@ -326,6 +327,7 @@ fn check(wish: &Wish, kind: ClientKind, owner: Target) -> Outcome<Vec<String>> {
 /// Makes a client with its first key, which is shown this once.
 pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, kind: ClientKind, wish: Wish) -> Outcome<(Uuid, String)> {
     let origins = check(&wish, kind, owner)?;
+    quotas::hold(work, owner).await?;
     if store::clients(work.db(), owner).await?.len() >= MOST_CLIENTS {
         return Err(Fault::conflict("too_many_clients", say("Paling banyak 50 klien; cabut yang lama.", "At most 50 clients; revoke old ones.")));
     }

@@ -13,7 +13,7 @@ use crate::{
     fault::{Fault, Outcome, field, say},
     identity::policy::{EditDocuments, Permit, VerifyDocuments},
     platform::clock::now,
-    storefront,
+    quotas, storefront,
     transitions::Machine,
     values::check_text,
     work::Work,
@@ -46,6 +46,7 @@ pub async fn add(work: &Work, permit: &Permit<EditDocuments>, sme: Uuid, new: Ne
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
+    quotas::document(work, sme).await?;
     let document = Model {
         id: Uuid::now_v7(),
         sme_id: sme,

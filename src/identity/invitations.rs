@@ -23,7 +23,7 @@ use crate::{
         Body, Member, Page, Reply, Tag, Work, Write,
         reply::{Created, NoContent},
     },
-    sme,
+    quotas, sme,
     values::{
         check_text,
         input::{Passcode, Secret},
@@ -161,6 +161,7 @@ async fn invite<A: Action>(
     };
     let permit = policy::permit::<A>(member, &scope)?;
     let (email, role) = input()?;
+    quotas::invitation(&work, target).await?;
     let invited = service::invite(&work, &permit, target, &email, &role).await?;
     let again = Invitation { id: invited.id, email: invited.email, role, expires_at: invited.expires_at, token: None };
     let shown = Invitation { token: Some(invited.token), email: again.email.clone(), role: again.role.clone(), ..again };

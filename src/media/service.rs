@@ -1,6 +1,10 @@
 //! Use cases of photos: store what was uploaded, attach, delete, publish the result of processing.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use etalase_pictures::decode::Refusal;
 use serde_json::json;
@@ -19,6 +23,7 @@ use crate::{
     fault::{Fault, INVALID, Outcome, UNAVAILABLE, UNSUPPORTED_MEDIA, say},
     identity::policy::{EditProduct, Permit},
     platform::{
+        bucket::Bucket,
         clock::now,
         database::Connection,
         jobs::{self, JobKind},
@@ -40,10 +45,33 @@ pub struct Received<'a> {
     pub request_id: &'a str,
 }
 
-/// The photo that an upload became, and whether it is new.
+/// The photo that an upload became.
 pub struct Stored {
-    pub id: Uuid,
-    pub is_new: bool,
+    id: Uuid,
+    /// What was put into the bucket for it; `None` if the photo was there already.
+    put: Option<Put>,
+}
+
+/// An object that no row names yet. Dropped before one does, such as when the SME has no room left, it leaves the bucket at once:
+/// until its job is due, which remains for when this process dies, it would take the room that was refused.
+struct Put {
+    bucket: Bucket,
+    key: String,
+    is_recorded: AtomicBool,
+}
+
+impl Drop for Put {
+    fn drop(&mut self) {
+        if self.is_recorded.load(Ordering::Relaxed) {
+            return;
+        }
+        let (bucket, key) = (self.bucket.clone(), std::mem::take(&mut self.key));
+        tokio::spawn(async move {
+            if let Err(error) = bucket.delete(&key).await {
+                tracing::debug!(%error, key, "taking back what was not recorded; its job will");
+            }
+        });
+    }
 }
 
 /// Where the upload of `asset` is kept, never served.
@@ -109,19 +137,20 @@ fn refused(refusal: Refusal) -> Fault {
 /// SME is kept once.
 pub async fn put(app: &App, received: &Received<'_>) -> Outcome<Stored> {
     if let Some(id) = store::by_content(app.database.reader(), received.sme, &received.sha256).await? {
-        return Ok(Stored { id, is_new: false });
+        return Ok(Stored { id, put: None });
     }
     let id = Uuid::now_v7();
     let intent = Work::begin(app, received.request_id).await?;
     intent.enqueue_later(JobKind::DeleteMedia, id, chrono::Duration::minutes(10)).await?;
     intent.commit().await?;
-    app.bucket.put_file(&original_key(id), received.file, received.bytes).await?;
-    Ok(Stored { id, is_new: true })
+    let put = Put { bucket: app.bucket.clone(), key: original_key(id), is_recorded: AtomicBool::new(false) };
+    app.bucket.put_file(&put.key, received.file, received.bytes).await?;
+    Ok(Stored { id, put: Some(put) })
 }
 
 /// Records what [`put`] stored and asks for its processing.
 pub async fn record(work: &Work, permit: &Permit<EditProduct>, received: &Received<'_>, stored: &Stored, mime: &str) -> Outcome<Photo> {
-    if stored.is_new {
+    if let Some(put) = &stored.put {
         quotas::photo(work, received.sme, received.bytes as i64).await?;
         let asset = asset::Model {
             id: stored.id,
@@ -146,6 +175,8 @@ pub async fn record(work: &Work, permit: &Permit<EditProduct>, received: &Receiv
         work.enqueue(JobKind::ProcessMedia, stored.id).await?;
         let change = json!({ "sme_id": received.sme, "bytes": received.bytes });
         work.audit(permit, "upload", "media", stored.id, change, None).await?;
+        // From here on it is the transaction that decides: its job is back if that does not commit.
+        put.is_recorded.store(true, Ordering::Relaxed);
     }
     store::photo(work.db(), stored.id).await
 }

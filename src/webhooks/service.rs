@@ -24,7 +24,7 @@ use crate::{
         database::{Connection, only_here},
         jobs::JobKind,
     },
-    secrets,
+    quotas, secrets,
     work::Work,
 };
 
@@ -199,6 +199,7 @@ fn check(config: &Config, url: &str, events: &[EventKind]) -> Outcome<()> {
 /// Makes an endpoint; returns it with its secret, which is shown this once.
 pub async fn create(work: &Work, permit: &Permit<ManageClients>, owner: Target, url: String, events: &[EventKind]) -> Outcome<(EndpointRow, String)> {
     check(work.config(), &url, events)?;
+    quotas::hold(work, owner).await?;
     if store::endpoints(work.db(), owner).await?.len() >= MOST_ENDPOINTS {
         return Err(Fault::conflict("too_many_endpoints", say("Paling banyak 20.", "At most 20.")));
     }
@@ -296,6 +297,7 @@ pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, mut row: Endpoi
 
 /// Sends a ping; returns its delivery.
 pub async fn ping(work: &Work, row: &EndpointRow) -> Outcome<Uuid> {
+    quotas::ping(work, row.id).await?;
     let (sequence, payload) = number(work, "ping", row.id, None, None).await?;
     let event = NewEvent { id: Uuid::now_v7(), kind: "ping", subject: row.id, sequence, payload: &payload };
     store::insert_event(work.db(), &event).await?;
