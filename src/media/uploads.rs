@@ -2,7 +2,8 @@
 //! here. What is not completed within a day is gone.
 //!
 //! The signed address writes to a key of its own and never to an original, so that a second write under it
-//! changes nothing that was checked.
+//! changes nothing that was checked. It can't be called back, and what is sent to a bucket of one's own does not pass through here: what
+//! arrives when the upload is completed is removed as long as something can arrive.
 
 use chrono::{DateTime, Duration, Utc};
 use poem_openapi::Object;
@@ -33,6 +34,11 @@ use crate::{
 const SIGNED_FOR: Duration = Duration::minutes(15);
 /// How long an upload may stay without being completed.
 const KEPT_FOR: Duration = Duration::hours(24);
+/// What began while the address was signed has arrived after this time. What we pass on ends within ten minutes; a bucket of
+/// one's own may be more patient.
+const ARRIVES_WITHIN: Duration = Duration::hours(1);
+/// How often what arrives for a completed upload is removed meanwhile.
+const SWEEP: Duration = Duration::minutes(10);
 
 /// A photo to be sent to the bucket.
 #[derive(Object, Deserialize)]
@@ -148,15 +154,29 @@ pub async fn complete(
     let photo = service::record(work, permit, received, stored, mime).await?;
     let id = upload.id;
     store::complete_upload(work.db(), id, photo.id).await?;
-    // Until the signature runs out the key could be written again, so it is removed only then.
-    work.enqueue_later(JobKind::ExpireUpload, id, SIGNED_FOR).await?;
+    work.enqueue(JobKind::ExpireUpload, id).await?;
     Ok(photo)
 }
 
-/// Removes an upload whose time is over.
+/// Removes what the bucket holds of an upload that is completed or whose time is over, and looks again until that time.
 pub async fn expire(app: &App, job: &Job) -> Outcome<()> {
-    app.bucket.delete(&key(job.subject_id)).await?;
+    let (id, at) = (job.subject_id, now());
+    let upload = store::find_upload(app.database.reader(), id).await?.filter(|upload| upload.expires_at > at);
+    let is_awaited = upload.as_ref().is_some_and(|upload| upload.media_id.is_none());
+    if !is_awaited {
+        app.bucket.delete(&key(id)).await?;
+    }
     let work = Work::begin(app, &job.request_id()).await?;
-    store::forget_upload(work.db(), job.subject_id).await?;
+    match upload {
+        Some(upload) => work.enqueue_later(JobKind::ExpireUpload, id, next_look(&upload, at) - at).await?,
+        None => store::forget_upload(work.db(), id).await?,
+    }
     work.commit().await
+}
+
+/// Often while something can arrive that nobody would count, and once more at the end.
+fn next_look(upload: &upload::Model, at: DateTime<Utc>) -> DateTime<Utc> {
+    let is_over = upload.media_id.is_some();
+    let all_arrived = upload.created_at + SIGNED_FOR + ARRIVES_WITHIN;
+    if is_over && at < all_arrived { at + SWEEP } else { upload.expires_at }
 }

@@ -95,14 +95,11 @@ let elsewhere = world.client.put(elsewhere).body(photo.clone()).send().await.unw
         };
         assert_eq!((due(">").await, due("<").await), (1, 0), "a restart does not hurry it");
         assert!(fsck::run(&world.app, false).await.unwrap().is_clean(), "until then it is no orphan");
-        world.execute("update jobs set run_at = ? where kind = 'expire_upload'", vec![chrono::Utc::now().into()]).await.unwrap();
-        world.app.signals.wake_workers();
-        for _ in 0..200 {
-            if world.app.bucket.list("uploads/", None).await.unwrap().0.is_empty() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        hurry(&world).await;
+        until_put_off(&world).await;
+        assert_eq!(world.app.bucket.list("uploads/", None).await.unwrap().0.len(), 1, "looked at too early, it stays");
+        world.execute("update media_uploads set expires_at = ?", vec![chrono::Utc::now().into()]).await.unwrap();
+        hurry(&world).await;
         let upload_id = uuid::Uuid::parse_str(&upload.text("/id")).unwrap();
         for _ in 0..200 {
             if !jobs::subjects(world.app.database.reader(), &[jobs::JobKind::ExpireUpload]).await.unwrap().contains(&upload_id) {
@@ -113,6 +110,62 @@ let elsewhere = world.client.put(elsewhere).body(photo.clone()).send().await.unw
         complete(&town, &upload).await.expect(404);
         assert_eq!(world.app.bucket.list("", None).await.unwrap().0, Vec::<String>::new());
     }
+
+    async fn what_arrives_for_an_upload_that_is_completed_leaves_again(world: World) {
+        let town = world.town().await;
+        let upload = begin(&town, "image/jpeg", &small_photo()).await.expect(201);
+        assert_eq!(send(&world, &upload, "image/jpeg", small_photo()).await, 200);
+        let photo = complete(&town, &upload).await.expect(202).text("/id");
+        until_gone(&world).await;
+        // As a store of one's own takes it, from somebody who began before the upload was completed.
+        let late = async || {
+            let key = format!("uploads/{}", upload.text("/id"));
+            world.app.bucket.put(&key, &small_photo(), "image/jpeg").await.unwrap();
+        };
+        late().await;
+        // The first look has put the next one off before it is hurried.
+        until_put_off(&world).await;
+        hurry(&world).await;
+        until_gone(&world).await;
+        assert_eq!(complete(&town, &upload).await.expect(202).text("/id"), photo, "it is still the upload of that photo");
+        // After the last that can arrive it is looked at once more, and then nobody knows it.
+        until_put_off(&world).await;
+        late().await;
+        world.execute("update media_uploads set expires_at = ?", vec![chrono::Utc::now().into()]).await.unwrap();
+        hurry(&world).await;
+        until_gone(&world).await;
+        assert_eq!(town.owner.settled_photo(&photo).await.text("/status"), "ready");
+    }
+}
+
+/// Makes due now what looks at uploads.
+async fn hurry(world: &World) {
+    world.execute("update jobs set run_at = ? where kind = 'expire_upload'", vec![chrono::Utc::now().into()]).await.unwrap();
+    world.app.signals.wake_workers();
+}
+
+/// Waits until what looks at uploads is due later, and nobody is at it.
+async fn until_put_off(world: &World) {
+    let soon = chrono::Utc::now() + Duration::minutes(1);
+    let text = "update jobs set attempts = attempts where kind = 'expire_upload' and run_at > ? and locked_until is null";
+    for _ in 0..200 {
+        if world.execute(text, vec![soon.into()]).await.unwrap() == 1 {
+            return;
+        }
+        tokio::time::sleep(Pause::from_millis(50)).await;
+    }
+    panic!("it is not looked at again");
+}
+
+/// Waits until nothing is left of what was sent to signed addresses.
+async fn until_gone(world: &World) {
+    for _ in 0..200 {
+        if world.app.bucket.list("uploads/", None).await.unwrap().0.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Pause::from_millis(50)).await;
+    }
+    panic!("what was sent is still there");
 }
 
 #[tokio::test(flavor = "multi_thread")]
