@@ -2,13 +2,15 @@
 //! version kept in the clear, changing the key, and naming what can't be read any more.
 
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
     app::App,
+    audit,
     fault::Outcome,
     platform::{
-        database::{Connection, Database, marks, select, sql},
+        database::{Connection, Database, Transaction, marks, select, sql},
         vault::{Sealed, Unreadable, Vault},
     },
     webhooks,
@@ -120,6 +122,7 @@ pub async fn rotate(database: &Database, vault: &Vault) -> anyhow::Result<Rotate
             }
         }
     }
+    note(&work, "rotate", json!({ "encrypted": encrypted })).await?;
     work.commit().await?;
     changed.keep()?;
     Ok(Rotated { encrypted, lost: lost(database.reader(), vault).await? })
@@ -129,13 +132,31 @@ pub async fn rotate(database: &Database, vault: &Vault) -> anyhow::Result<Rotate
 /// would send could not be signed. A person whose second factor is among it signs in with a recovery code, or has it reset.
 pub async fn forget(database: &Database, vault: &Vault) -> anyhow::Result<Vec<String>> {
     let work = database.begin().await?;
-    vault.use_first(&work).await?;
-    for endpoint in unreadable(&work, vault, "webhook_endpoints").await? {
-        webhooks::service::disable_unreadable(&work, endpoint).await?;
-    }
-    let lost = lost(&work, vault).await?;
+    let lost = go_on(&work, vault).await?;
+    note(&work, "forget", json!({ "lost": lost.len() })).await?;
     work.commit().await?;
     Ok(lost)
+}
+
+/// The same for what was just restored: that the key is another one there is nothing that somebody did.
+pub async fn forget_restored(database: &Database, vault: &Vault) -> anyhow::Result<Vec<String>> {
+    let work = database.begin().await?;
+    let lost = go_on(&work, vault).await?;
+    work.commit().await?;
+    Ok(lost)
+}
+
+async fn go_on(work: &Transaction, vault: &Vault) -> anyhow::Result<Vec<String>> {
+    vault.use_first(work).await?;
+    for endpoint in unreadable(work, vault, "webhook_endpoints").await? {
+        webhooks::service::disable_unreadable(work, endpoint).await?;
+    }
+    Ok(lost(work, vault).await?)
+}
+
+/// The audit row of a command about the key, which belongs to nobody.
+async fn note(work: &Transaction, action: &str, change: Json) -> Outcome<()> {
+    audit::record(work, audit::Entry::of_command(action, "secret_key", Uuid::nil(), change)).await
 }
 
 /// Names what can't be read with the keys that are here.

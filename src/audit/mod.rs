@@ -28,6 +28,14 @@ pub struct Entry<'a> {
     pub request_id: &'a str,
 }
 
+impl<'a> Entry<'a> {
+    /// Of what a command of the operator did, where nobody has signed in.
+    pub fn of_command(action: &'a str, entity: &'a str, entity_id: Uuid, change: Value) -> Self {
+        let (actor_user_id, on_behalf_of_sme_id, api_client_id) = (None, None, None);
+        Self { actor_user_id, on_behalf_of_sme_id, api_client_id, action, entity, entity_id, change, reason: None, request_id: "command-line" }
+    }
+}
+
 /// Appends a row within the transaction of the change.
 pub async fn record(connection: &Connection, entry: Entry<'_>) -> Outcome<()> {
     let text = "insert into audit_log (id, at, actor_user_id, on_behalf_of_sme_id, api_client_id, action, entity, entity_id, change, reason, request_id) \

@@ -32,7 +32,7 @@ use crate::{
         clock::now,
         database::{Database, Transaction},
         files::{create_durable, persist, sync_folder},
-        vault::{Vault, copy_key, take_key},
+        vault::{Vault, take_keys},
     },
     secrets,
     values::hex,
@@ -68,14 +68,19 @@ pub async fn backup(config: &Config, folder: &Path, keep: Option<usize>, with_ke
     let database = Database::connect_patiently(config).await?;
     let steps = database.applied_migrations().await?;
     ensure!(database.pending_migrations().await? == 0, "the schema is older than this program: run `etalase migrate up` first");
+    // Before the snapshot, so that the keys are found with which it is sealed, whatever happens to them meanwhile.
+    let vault = with_key.then(|| Vault::open(config)).transpose()?;
+    if let Some(vault) = &vault {
+        vault.agree(&database).await?;
+    }
     let (bucket, _embedded) = Bucket::open(config).await?;
     hold(&database).await?;
     let holding = tokio::spawn(keep_hold(database.clone()));
     let made = snapshot(&database, &bucket, folder, steps).await;
     holding.abort();
     let mut made = made?;
-    if with_key {
-        copy_key(config, &folder.join("snapshots").join(&made.snapshot).join(KEY))?;
+    if let Some(vault) = &vault {
+        vault.copy_keys(&database, &folder.join("snapshots").join(&made.snapshot).join(KEY)).await?;
     }
     if let Some(keep) = keep {
         made.removed = prune(folder, keep.max(1))?;
@@ -346,7 +351,7 @@ fn check_object(folder: &Path, object: &StoredObject) -> anyhow::Result<()> {
 pub async fn restore(config: &Config, folder: &Path, name: Option<&str>) -> anyhow::Result<Restored> {
     let (name, place, manifest) = open(folder, name)?;
     std::fs::create_dir_all(&config.data_dir).with_context(|| format!("data folder {}", config.data_dir.display()))?;
-    take_key(config, &place.join(KEY))?;
+    take_keys(config, &place.join(KEY))?;
     let vault = Vault::open(config)?;
     let database = Database::connect_patiently(config).await?;
     let applied = database.applied_migrations().await?;
@@ -367,7 +372,7 @@ pub async fn restore(config: &Config, folder: &Path, name: Option<&str>) -> anyh
     let (objects, problems) = restore_objects(&bucket, folder, &place, &manifest).await?;
     let rows = restore_tables(&database, &place, &manifest).await?;
     database.migrate().await?;
-    let renew = secrets::forget(&database, &vault).await?;
+    let renew = secrets::forget_restored(&database, &vault).await?;
     database.close().await;
     Ok(Restored { snapshot: name, rows, objects, problems, renew })
 }

@@ -71,7 +71,7 @@ impl Write {
             principal: actor.principal().to_string(),
             roles: actor.roles(),
             key,
-            fingerprint: self.core.vault.fingerprint(&[self.route.as_bytes(), body]).map_err(Fault::internal)?,
+            parts: [self.route.as_bytes(), body],
             longest: LONGEST_REQUEST,
         };
         match replays::take(&self.core, keyed).await? {

@@ -299,9 +299,11 @@ pub async fn prepare_user(new: NewUser) -> Outcome<store::user::Model> {
 
 /// A person made from the command line.
 pub async fn create_account(app: &App, new: NewUser) -> Outcome<Uuid> {
+    let change = json!({ "is_operator": new.is_operator });
     let user = prepare_user(new).await?;
     let work = Work::begin(app, "command-line").await?;
     let id = store::insert_user(work.db(), user).await?;
+    work.audit(&policy::system::<policy::OwnAccount>(Uuid::nil()), "create", "user", id, change, None).await?;
     work.commit().await?;
     Ok(id)
 }

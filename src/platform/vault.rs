@@ -1,7 +1,8 @@
 //! Secrets that the service has to read again, such as those of second factors and webhooks, are kept encrypted
 //! (XChaCha20-Poly1305) with a key that is not in the database: who gets hold of the database, or of a backup, has none of them.
 //!
-//! The key is the setting `secret_key`, or else the file `secret.key` in the data folder. With SQLite that file is made at the
+//! The key is the setting `secret_key`, or else the file `secret.key` in the data folder; both may hold several, the one to use first
+//! and then those that older secrets may still be sealed with, in the file one on each line. With SQLite that file is made at the
 //! first start; with PostgreSQL, whose replicas share one key and whose data folders may not outlive them, it is never made
 //! silently. The database names the key that is in use, so that a replica with another one refuses to start.
 
@@ -9,7 +10,7 @@ use std::{
     fs,
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use anyhow::{Context, bail, ensure};
@@ -90,6 +91,16 @@ impl Key {
         Ok(Self::of(bytes))
     }
 
+    /// A digest by this key, which it names.
+    fn fingerprint(&self, parts: &[&[u8]]) -> anyhow::Result<String> {
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.bytes)?;
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Ok(format!("{}:{}", self.name, hex(&mac.finalize().into_bytes())))
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(CipherKey::from_slice(&self.bytes))
     }
@@ -106,16 +117,19 @@ fn keys_of(setting: &str) -> anyhow::Result<Vec<Key>> {
 
 /// The keys that this process has.
 pub struct Vault {
+    /// The one to use first; those that have left the folder since stay behind it.
     keys: Mutex<Vec<Key>>,
     /// Where keys are looked up again when one is missing; `None` where they are a setting.
     folder: Option<PathBuf>,
+    /// The key that the database named when this process began, which every replica has.
+    agreed: OnceLock<String>,
 }
 
 impl Vault {
     /// Reads the keys, making the first one if there is none.
     pub fn open(config: &Config) -> anyhow::Result<Self> {
         if let Some(setting) = &config.secret_key {
-            return Ok(Self { keys: Mutex::new(keys_of(setting).context("secret_key")?), folder: None });
+            return Ok(Self::with(keys_of(setting).context("secret_key")?, None));
         }
         let folder = config.data_dir.clone();
         if !key_file(&folder).exists() {
@@ -125,9 +139,13 @@ impl Vault {
                  ETALASE_SECRET_KEY or in the file {}; keep them apart from the backups",
                 key_file(&folder).display()
             );
-            write_key(&key_file(&folder), &Key::random())?;
+            write_keys(&key_file(&folder), &[Key::random()])?;
         }
-        Ok(Self { keys: Mutex::new(keys_in(&folder)?), folder: Some(folder) })
+        Ok(Self::with(keys_in(&folder)?, Some(folder)))
+    }
+
+    fn with(keys: Vec<Key>, folder: Option<PathBuf>) -> Self {
+        Self { keys: Mutex::new(keys), folder, agreed: OnceLock::new() }
     }
 
     /// Makes the database name a key of this vault: the first one if it names none yet. Fails if it names another.
@@ -139,6 +157,7 @@ impl Vault {
         let in_use = in_use(&work).await?.context("the fact has its row")?;
         work.commit().await?;
         if self.key(&in_use).is_some() {
+            let _ = self.agreed.set(in_use.clone());
             return self.finish_change(&in_use);
         }
         let here = if self.folder.is_some() { "the file secret.key of the data folder" } else { "secret_key" };
@@ -152,14 +171,18 @@ impl Vault {
     /// A process that changed the key may have died before it renamed the file.
     fn finish_change(&self, in_use: &str) -> anyhow::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        match read_key(&next_file(folder))? {
+        match read_keys(&next_file(folder))?.first() {
             Some(next) if next.name == in_use => Changed { folder: Some(folder.clone()) }.keep(),
             _ => Ok(()),
         }
     }
 
+    fn all(&self) -> Vec<Key> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn first(&self) -> anyhow::Result<Key> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).first().cloned().context("a secret key")
+        self.all().into_iter().next().context("a secret key")
     }
 
     fn key(&self, name: &str) -> Option<Key> {
@@ -167,8 +190,10 @@ impl Vault {
         if let Some(key) = keys.iter().find(|key| key.name == name) {
             return Some(key.clone());
         }
-        // It may have been rotated while this process runs.
-        *keys = keys_in(self.folder.as_deref()?).ok()?;
+        // It may have been rotated while this process runs. The one before still tells which requests were sent before.
+        let here = keys_in(self.folder.as_deref()?).ok()?;
+        keys.retain(|known| here.iter().all(|key| key.name != known.name));
+        drop(keys.splice(0..0, here));
         keys.iter().find(|key| key.name == name).cloned()
     }
 
@@ -192,14 +217,29 @@ impl Vault {
         String::from_utf8(plain).map_err(|_| Unreadable)
     }
 
-    /// A digest that tells two texts apart, and that nobody can guess at without the key: such as of a body with a password.
+    /// A digest that tells two texts apart, and that nobody can guess at without the key: such as of a body with a password. It is
+    /// by the key that every replica has, also while a setting changes from replica to replica.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> anyhow::Result<String> {
-        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.first()?.bytes)?;
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
+        match self.agreed.get().and_then(|name| self.key(name)) {
+            Some(key) => key.fingerprint(parts),
+            None => self.first()?.fingerprint(parts),
         }
-        Ok(hex(&mac.finalize().into_bytes()))
+    }
+
+    /// Whether a fingerprint, by whichever key, is of these. By a key that is not here any more it is of nothing.
+    pub fn is_fingerprint(&self, fingerprint: &str, parts: &[&[u8]]) -> anyhow::Result<bool> {
+        let key = fingerprint.split_once(':').and_then(|(name, _)| self.key(name));
+        Ok(key.map(|key| key.fingerprint(parts)).transpose()?.is_some_and(|own| own == fingerprint))
+    }
+
+    /// Writes every key that this process has seen to a file, for its owner alone, the one in use first: what was sealed since it
+    /// began can be read with them, also if the key has changed meanwhile.
+    pub async fn copy_keys(&self, database: &Database, to: &Path) -> anyhow::Result<()> {
+        let in_use = in_use(database.reader()).await?.context("the database names no secret key")?;
+        self.key(&in_use).with_context(|| format!("the secret key {in_use}, which the database names, is not here"))?;
+        let mut keys = self.all();
+        keys.sort_by_key(|key| key.name != in_use);
+        write_keys(to, &keys)
     }
 
     /// Begins to use another key, within the transaction that encrypts everything again: a new one in place of the
@@ -209,8 +249,8 @@ impl Vault {
             Some(folder) => {
                 // It is on the disk before anything is sealed with it, and found there if this process dies before the rename. One
                 // that is there already was never used.
-                write_key(&next_file(folder), &Key::random())?;
-                read_key(&next_file(folder))?.context("secret.key.next")?
+                write_keys(&next_file(folder), &[Key::random()])?;
+                read_keys(&next_file(folder))?.into_iter().next().context("secret.key.next")?
             }
             None => self.first()?,
         };
@@ -244,7 +284,11 @@ impl Changed {
     /// Lets the file say what the database says now.
     pub fn keep(self) -> anyhow::Result<()> {
         let Some(folder) = self.folder else { return Ok(()) };
-        fs::rename(next_file(&folder), key_file(&folder)).context("secret.key")?;
+        match fs::rename(next_file(&folder), key_file(&folder)) {
+            // A process that began meanwhile was faster.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            renamed => renamed.context("secret.key")?,
+        }
         Ok(sync_folder(&folder)?)
     }
 }
@@ -267,17 +311,31 @@ async fn in_use(connection: &Connection) -> anyhow::Result<Option<String>> {
     Ok(row.map(|row| row.try_get("", "value")).transpose()?)
 }
 
-/// Writes the first key to a file, for its owner alone.
-pub fn copy_key(config: &Config, to: &Path) -> anyhow::Result<()> {
-    write_key(to, &Vault::open(config)?.first()?)
+/// Takes over the keys that were copied. Those that are here already stay instead; what that means is said.
+pub fn take_keys(config: &Config, from: &Path) -> anyhow::Result<()> {
+    let copied = read_keys(from)?;
+    let here = match &config.secret_key {
+        Some(setting) => keys_of(setting).context("secret_key")?,
+        None => read_keys(&key_file(&config.data_dir))?,
+    };
+    if here.is_empty() && !copied.is_empty() {
+        return write_keys(&key_file(&config.data_dir), &copied);
+    }
+    let is_here = |key: &&Key| here.iter().any(|own| own.name == key.name);
+    let missing: Vec<&Key> = copied.iter().filter(|key| !is_here(key)).collect();
+    if !missing.is_empty() {
+        tracing::warn!(
+            here = names(&here),
+            of_the_snapshot = names(missing),
+            "there is another secret key here than the snapshot brings along, and it stays: what it does not open has to be renewed. To open \
+             that, too, put the keys of the snapshot's secret.key behind those that are here, and restore again"
+        );
+    }
+    Ok(())
 }
 
-/// Takes over a key that was copied, unless there is one here already.
-pub fn take_key(config: &Config, from: &Path) -> anyhow::Result<()> {
-    match read_key(from)? {
-        Some(key) if config.secret_key.is_none() => write_key(&key_file(&config.data_dir), &key),
-        _ => Ok(()),
-    }
+fn names<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
+    keys.into_iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Makes the database name no key, so that the next start agrees on the key that is there then.
@@ -295,25 +353,27 @@ fn next_file(folder: &Path) -> PathBuf {
     folder.join("secret.key.next")
 }
 
-fn read_key(file: &Path) -> anyhow::Result<Option<Key>> {
+/// The keys of a file, one on each line; none if it is not there.
+fn read_keys(file: &Path) -> anyhow::Result<Vec<Key>> {
     match fs::read_to_string(file) {
-        Ok(text) => Ok(Some(Key::parse(&text).with_context(|| file.display().to_string())?)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Ok(text) => text.trim().split('\n').map(Key::parse).collect::<anyhow::Result<_>>().with_context(|| file.display().to_string()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error).with_context(|| file.display().to_string()),
     }
 }
 
 fn keys_in(folder: &Path) -> anyhow::Result<Vec<Key>> {
-    let keys = [key_file(folder), next_file(folder)];
-    Ok(keys.iter().map(|file| read_key(file)).collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect())
+    Ok([read_keys(&key_file(folder))?, read_keys(&next_file(folder))?].concat())
 }
 
-/// Writes a key for its owner alone. What is there already stays.
-fn write_key(file: &Path, key: &Key) -> anyhow::Result<()> {
+/// Writes keys for their owner alone. What is there already stays.
+fn write_keys(file: &Path, keys: &[Key]) -> anyhow::Result<()> {
     let folder = file.parent().context("a file has a folder")?;
     // Made 0600, whatever the umask.
     let mut part = NamedTempFile::new_in(folder)?;
-    writeln!(part, "{}", hex(&key.bytes))?;
+    for key in keys {
+        writeln!(part, "{}", hex(&key.bytes))?;
+    }
     part.as_file().sync_all()?;
     match part.persist_noclobber(file) {
         Ok(_) => Ok(sync_folder(folder)?),
@@ -327,7 +387,7 @@ mod tests {
     use super::*;
 
     fn vault(keys: &[&Key]) -> Vault {
-        Vault { keys: Mutex::new(keys.iter().copied().cloned().collect()), folder: None }
+        Vault::with(keys.iter().copied().cloned().collect(), None)
     }
 
     #[test]
@@ -358,6 +418,36 @@ mod tests {
         let kept = Sealed("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into());
         assert!(!kept.is_encrypted());
         assert_eq!(vault(&[&Key::random()]).open_secret("any", &kept).as_deref(), Ok(kept.0.as_str()));
+    }
+
+    #[test]
+    fn a_fingerprint_is_told_by_the_key_that_it_names_and_by_no_other() {
+        let (old, new) = (Key::random(), Key::random());
+        let (before, after) = (vault(&[&old]), vault(&[&new, &old]));
+        let parts: [&[u8]; 2] = [b"ab", b"c"];
+        let others: [&[u8]; 2] = [b"a", b"bc"];
+        let fingerprint = before.fingerprint(&parts).expect("a digest");
+        assert!(after.is_fingerprint(&fingerprint, &parts).expect("a digest"), "after a rotation");
+        assert!(!after.is_fingerprint(&fingerprint, &others).expect("a digest"));
+        assert!(!vault(&[&new]).is_fingerprint(&fingerprint, &parts).expect("a digest"), "its key has gone");
+        assert_ne!(after.fingerprint(&parts).expect("a digest"), fingerprint);
+        after.agreed.set(old.name.clone()).expect("nothing was agreed on");
+        assert_eq!(after.fingerprint(&parts).expect("a digest"), fingerprint, "by the key that every replica has");
+    }
+
+    #[test]
+    fn a_file_holds_several_keys_and_one_that_is_damaged_holds_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, keys) = (key_file(folder.path()), [Key::random(), Key::random()]);
+        assert!(read_keys(&file).expect("nothing").is_empty());
+        write_keys(&file, &keys).expect("written");
+        assert_eq!(names(&read_keys(&file).expect("keys")), names(&keys));
+        for damaged in ["", "\n", &format!("{}\n\n{}", "ab".repeat(32), "cd".repeat(32)), &"ab".repeat(31)] {
+            fs::write(&file, damaged).expect("written");
+            assert!(read_keys(&file).is_err(), "{damaged:?}");
+        }
+        fs::write(&file, format!("{}\r\n {}\r\n", "ab".repeat(32), "CD".repeat(32))).expect("written");
+        assert_eq!(read_keys(&file).expect("keys").len(), 2);
     }
 
     #[test]

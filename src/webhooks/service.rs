@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit,
     config::Config,
     fault::{Fault, FieldFault, Outcome, field, say},
     identity::{
@@ -245,7 +246,12 @@ pub async fn disable_those_of(work: &Work, user: Uuid, owner: Option<Target>) ->
 
 /// Turns off an endpoint whose secret can't be read any more, within a command of the operator.
 pub async fn disable_unreadable(connection: &Connection, endpoint: Uuid) -> Outcome<()> {
-    store::disable(connection, endpoint, "secret_lost").await
+    if store::find_endpoint(connection, endpoint).await?.is_none_or(|row| row.enabled == 0) {
+        return Ok(());
+    }
+    store::disable(connection, endpoint, "secret_lost").await?;
+    let change = json!({ "reason": "secret_lost" });
+    audit::record(connection, audit::Entry::of_command("disable", "webhook_endpoint", endpoint, change)).await
 }
 
 /// Changes an endpoint. Switched on again, it is sent what waited.

@@ -25,8 +25,8 @@ pub struct Keyed<'a> {
     /// What the asker may do, so that a replay is authorised again.
     pub roles: Vec<String>,
     pub key: &'a str,
-    /// Of method, path and body: another request under the same key is refused.
-    pub fingerprint: String,
+    /// Method and path, and the body: another request under the same key is refused.
+    pub parts: [&'a [u8]; 2],
     /// A request that takes longer has died with its process.
     pub longest: Duration,
 }
@@ -59,7 +59,8 @@ struct Known {
 
 /// Takes a key, or finds what was remembered under it.
 pub async fn take(core: &Core, keyed: Keyed<'_>) -> Outcome<Taken> {
-    let Keyed { principal, roles, key, fingerprint, longest } = keyed;
+    let Keyed { principal, roles, key, parts, longest } = keyed;
+    let fingerprint = core.vault.fingerprint(&parts).map_err(Fault::internal)?;
     let locked_until = now() + longest;
     let work = core.database.begin().await?;
     let insert = "insert into idempotency_keys (principal, key, fingerprint, roles, locked_until, expires_at) values (?, ?, ?, ?, ?, ?) \
@@ -69,7 +70,7 @@ pub async fn take(core: &Core, keyed: Keyed<'_>) -> Outcome<Taken> {
     let values = [
         principal.clone().into(),
         key.into(),
-        fingerprint.clone().into(),
+        fingerprint.into(),
         roles.join(" ").into(),
         locked_until.into(),
         (now() + REMEMBERED).into(),
@@ -87,7 +88,8 @@ pub async fn take(core: &Core, keyed: Keyed<'_>) -> Outcome<Taken> {
     let known = row.map(|row| Known::from_query_result(&row, "")).transpose()?;
     let running = || Fault::new(&IDEMPOTENCY_RUNNING).retry_after(1);
     let known = known.ok_or_else(running)?;
-    if known.fingerprint != fingerprint {
+    // By the key that was in use then, which may have changed since.
+    if !core.vault.is_fingerprint(&known.fingerprint, &parts).map_err(Fault::internal)? {
         return Err(Fault::new(&IDEMPOTENCY_MISMATCH));
     }
     // What was allowed then may not be allowed now: a person who has left is told what a stranger is told.

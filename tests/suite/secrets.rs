@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use etalase::{app::App, backup, config::Config, secrets};
+use etalase::{app::App, audit, backup, config::Config, platform::database::Database, secrets};
+use reqwest::Method;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     backup::empty,
@@ -116,6 +118,29 @@ with_hooks! {
         assert!(secrets::lost(world.app.database.reader(), &world.app.vault).await.unwrap().is_empty());
     }
 
+    async fn what_commands_do_about_keys_and_people_is_on_record(world: World) {
+        let guarded = guarded(&world).await;
+        let other = endpoint(&guarded.town.owner, ("sme_id", &guarded.town.sme), &guarded.receiver.url, json!(["product.listed"])).await.text("/id");
+        assert_eq!(secrets::rotate(&world.app.database, &world.app.vault).await.unwrap().encrypted, 3);
+        let id = |text: &str| text.parse::<Uuid>().unwrap();
+        let text = "update webhook_endpoints set secret = (select secret from webhook_endpoints where id = ?) where id = ?";
+        world.execute(text, vec![id(&guarded.hook).into(), id(&other).into()]).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(secrets::forget(&world.app.database, &world.app.vault).await.unwrap().len(), 1);
+        }
+        let reader = world.app.database.reader();
+        let trail = async |entity: &str, of: Uuid| audit::of_entity(reader, entity, of).await.unwrap();
+        let of_keys: Vec<_> = trail("secret_key", Uuid::nil()).await.into_iter().map(|row| (row.action, row.change.unwrap())).collect();
+        let forgotten = ("forget".to_owned(), json!({ "lost": 1 }));
+        assert_eq!(of_keys, [forgotten.clone(), forgotten, ("rotate".to_owned(), json!({ "encrypted": 3 }))]);
+        let turned_off = trail("webhook_endpoint", id(&other)).await;
+        let reasons: Vec<_> = turned_off.iter().filter(|row| row.action == "disable").map(|row| row.change.clone().unwrap()).collect();
+        assert_eq!(reasons, [json!({ "reason": "secret_lost" })], "once");
+        let operator = id(&guarded.town.operator.get("/v1/me").await.expect(200).text("/id"));
+        let made = trail("user", operator).await.pop().unwrap();
+        assert_eq!((made.action.as_str(), made.change, made.request_id.as_str()), ("create", Some(json!({ "is_operator": true })), "command-line"));
+    }
+
     async fn a_secret_moved_to_another_row_opens_nothing(world: World) {
         let guarded = guarded(&world).await;
         let other = endpoint(&guarded.town.owner, ("sme_id", &guarded.town.sme), &guarded.receiver.url, json!(["product.listed"])).await.text("/id");
@@ -199,6 +224,80 @@ async fn a_key_that_is_a_setting_rotates_while_replicas_run() {
     assert_eq!(secrets::forget(&database, &vault).await.unwrap().len(), 2);
     start_again(&config).await.unwrap();
     assert!(guarded.receiver.messages().is_empty());
+}
+
+/// Fails unless a backup that brings its keys along restores alone.
+async fn assert_restores_alone(config: &Config, when: &str) {
+    let (folder, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    backup::backup(config, folder.path(), None, true).await.unwrap();
+    let to = Config { secret_key: None, ..empty(Engine::Sqlite, place.path()).await };
+    let restored = backup::restore(&to, folder.path(), None).await.unwrap();
+    assert!(restored.renew.is_empty(), "{when}: {:?}", restored.renew);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_brings_its_keys_along_at_every_step_of_a_rotation() {
+    let of_setting = World::start(Engine::Postgresql, |config| {
+        config.secret_key = Some("11".repeat(32));
+        config.webhooks_to_private = true;
+    })
+    .await;
+    guarded(&of_setting).await;
+    let both = Config { secret_key: Some(format!("{},{}", "22".repeat(32), "11".repeat(32))), ..Config::clone(&of_setting.app.config) };
+    assert_restores_alone(&both, "before the key of the setting is changed").await;
+    let replica = start_again(&both).await.unwrap();
+    secrets::rotate(&replica.database, &replica.vault).await.unwrap();
+    assert_restores_alone(&both, "after").await;
+
+    let of_file = World::start(Engine::Sqlite, |config| config.webhooks_to_private = true).await;
+    guarded(&of_file).await;
+    let config = Config::clone(&of_file.app.config);
+    let (file, next) = (config.data_dir.join("secret.key"), config.data_dir.join("secret.key.next"));
+    let before = std::fs::read_to_string(&file).unwrap();
+    secrets::rotate(&of_file.app.database, &of_file.app.vault).await.unwrap();
+    std::fs::rename(&file, &next).unwrap();
+    std::fs::write(&file, &before).unwrap();
+    assert_restores_alone(&config, "after the process that changed it died before it renamed the file").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_here_stays_when_a_snapshot_brings_another_and_both_open_it() {
+    let world = World::start(Engine::Sqlite, |config| config.webhooks_to_private = true).await;
+    let guarded = guarded(&world).await;
+    let (folder, own, both) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    backup::backup(&world.app.config, folder.path(), None, true).await.unwrap();
+    let here = "44".repeat(32);
+    std::fs::write(own.path().join("secret.key"), &here).unwrap();
+    let config = Config { secret_key: None, ..empty(Engine::Sqlite, own.path()).await };
+    assert_eq!(backup::restore(&config, folder.path(), None).await.unwrap().renew.len(), 2);
+    assert_eq!(std::fs::read_to_string(own.path().join("secret.key")).unwrap(), here);
+    let restored = Database::connect(&config).await.unwrap();
+    let trail = audit::of_entity(restored.reader(), "webhook_endpoint", guarded.hook.parse().unwrap()).await.unwrap();
+    assert_eq!(trail[0].action, "disable", "it is on record");
+
+    let brought = std::fs::read_to_string(world.app.config.data_dir.join("secret.key")).unwrap();
+    std::fs::write(both.path().join("secret.key"), format!("{here}\n{brought}")).unwrap();
+    let config = Config { secret_key: None, ..empty(Engine::Sqlite, both.path()).await };
+    assert_eq!(backup::restore(&config, folder.path(), None).await.unwrap().renew, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_repeated_after_a_rotation_is_known_again() {
+    let world = World::start(Engine::Sqlite, |config| config.webhooks_to_private = true).await;
+    let guarded = guarded(&world).await;
+    let town = &guarded.town;
+    let create = async |title: &str| {
+        let request = town.owner.request(Method::POST, "/v1/products").header("idempotency-key", "dodol").json(&town.dodol(title));
+        town.owner.send(request).await
+    };
+    let first = create("Dodol").await.expect(201).text("/id");
+    let command = start_again(&world.app.config).await.unwrap();
+    secrets::rotate(&command.database, &command.vault).await.unwrap();
+    // What is sealed from here on has the service read the new key.
+    endpoint(&town.owner, ("sme_id", &town.sme), &guarded.receiver.url, json!(["product.listed"])).await;
+    let again = create("Dodol").await.expect(201);
+    assert_eq!((again.text("/id"), again.header("idempotent-replayed")), (first, "true".to_owned()));
+    assert_eq!(create("Wajik").await.expect(422).text("/code"), "idempotency_key_reused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
