@@ -12,6 +12,7 @@ pub mod patience;
 pub mod problem;
 pub mod reply;
 pub mod shape;
+pub mod weights;
 pub mod write;
 
 pub use actor::{Caller, Member};
