@@ -1,7 +1,7 @@
 //! JSON bodies, read early and understood late: what is wrong with a body is told only to those who may
 //! send one, and it is told by JSON Pointer.
 
-use std::marker::PhantomData;
+use std::{borrow::Cow, marker::PhantomData};
 
 use poem::{Request, RequestBody};
 use poem_openapi::{
@@ -10,9 +10,12 @@ use poem_openapi::{
     types::Type,
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::shape::Shape;
+use super::{
+    json::{self, Unread},
+    problem::{below, excerpt},
+    shape::Shape,
+};
 use crate::{
     fault::{Fault, INVALID, MALFORMED, Outcome, TOO_LARGE, UNSUPPORTED_MEDIA, field, say},
     values::input::Refused,
@@ -30,7 +33,7 @@ pub struct Body<T> {
 impl<T: DeserializeOwned + Type + 'static> Body<T> {
     /// The body as `T`, its texts cleaned and all of it within the bounds of the document, or a fault that points to what is wrong.
     pub fn read(&self) -> Outcome<T> {
-        let mut value: Value = serde_json::from_slice(&self.bytes).map_err(|error| malformed(&error))?;
+        let mut value = json::read(&self.bytes).map_err(unread)?;
         let faults = Shape::of::<T>().admit(&mut value);
         if !faults.is_empty() {
             return Err(Fault::invalid(faults));
@@ -41,6 +44,13 @@ impl<T: DeserializeOwned + Type + 'static> Body<T> {
     /// The bytes as sent, for the fingerprint of an idempotent request.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+fn unread(why: Unread) -> Fault {
+    match why {
+        Unread::Malformed(error) => malformed(&error),
+        Unread::Twice(pointer) => Fault::invalid_field(&pointer, "given_twice", say("Nama ini ada dua kali.", "This name is there twice.")),
     }
 }
 
@@ -64,11 +74,11 @@ fn wrong_shape(path: &serde_path_to_error::Path, error: &serde_json::Error) -> F
     } else {
         ("wrong_type", "Jenis isi tidak sesuai")
     };
-    let mut pointer = pointer;
+    let (mut pointer, text) = (pointer, shortened(&text));
     if code == "required"
         && let Some(name) = text.split('`').nth(1)
     {
-        pointer.push_str(&format!("/{name}"));
+        pointer.push_str(&below(name));
     }
     let mut fault = Fault::invalid(vec![field(pointer, code, say(format!("{id}: {text}."), format!("{text}.")))]);
     if text.starts_with("invalid type: null, expected struct") {
@@ -77,12 +87,23 @@ fn wrong_shape(path: &serde_path_to_error::Path, error: &serde_json::Error) -> F
     fault
 }
 
+/// What `serde` says, with no more than the beginning of what was sent: that stands from the first quote to the last "expected",
+/// which speaks of our own names.
+fn shortened(text: &str) -> String {
+    let Some(open) = text.find(['`', '"']) else { return text.to_owned() };
+    let (before, quoted) = text.split_at(open + 1);
+    let (sent, after) = quoted.split_at(quoted.rfind(", expected ").unwrap_or(quoted.len()));
+    match excerpt(sent) {
+        Cow::Borrowed(_) => text.to_owned(),
+        Cow::Owned(beginning) => format!("{before}{beginning}{}{after}", &text[open..=open]),
+    }
+}
+
 fn segment(segment: &serde_path_to_error::Segment) -> String {
     use serde_path_to_error::Segment;
     match segment {
         Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { variant } => format!("/{variant}"),
+        Segment::Map { key: name } | Segment::Enum { variant: name } => below(name),
         Segment::Unknown => String::new(),
     }
 }
@@ -114,5 +135,27 @@ impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
             other => Fault::new(&MALFORMED).caused_by(anyhow::Error::msg(other.to_string())),
         })?;
         Ok(Self { bytes: bytes.into(), shape: PhantomData })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_told_back_by_its_beginning_alone() {
+        for text in ["unknown field `a`, expected one of `b`, `c`", "invalid type: null, expected a string", "missing field `sme_id`"] {
+            assert_eq!(shortened(text), text);
+        }
+        let long = "x".repeat(100_000);
+        let kept = "x".repeat(60);
+        for (text, told) in [
+            (format!("unknown field `{long}`, expected one of `b`, `c`"), format!("unknown field `{kept}…`, expected one of `b`, `c`")),
+            (format!("unknown field `, expected {long}`, expected `b`"), format!("unknown field `, expected {}…`, expected `b`", "x".repeat(49))),
+            (format!("invalid type: string \"{long}\", expected i64"), format!("invalid type: string \"{kept}…\", expected i64")),
+            (format!("unknown field `{long}`, there are no fields"), format!("unknown field `{kept}…`")),
+        ] {
+            assert_eq!(shortened(&text), told);
+        }
     }
 }

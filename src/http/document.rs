@@ -6,16 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use poem::Request;
+use poem::{
+    Request,
+    http::{Method, Uri, uri::PathAndQuery},
+};
 use poem_openapi::{registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use super::outermost::unknown_parameter;
-use super::shape::{LARGEST_WHOLE, LONGEST_LIST, LONGEST_TEXT};
+use super::shape::{BAD_DATE, LARGEST_WHOLE, LONGEST_LIST, LONGEST_TEXT, admit_text, bad_date};
 use crate::{
     clients::gate,
-    fault::{Fault, INVALID_PARAMETER, KINDS, Outcome, Say, field, say},
-    values::text::{Unclean, is_forbidden},
+    fault::{Fault, INVALID_PARAMETER, KINDS, MALFORMED, Outcome, Say, field, say},
+    values::text::{Layout, is_forbidden},
 };
 
 /// The document as served and exported; `P` is the shape of problems.
@@ -260,18 +263,35 @@ struct Parameter {
     name: String,
     /// Whether it may be given several times.
     is_list: bool,
+    /// Whether its values are texts, rather than numbers and ids, which their types read.
+    is_text: bool,
+    format: Option<String>,
     longest: usize,
 }
 
 impl Parameter {
     fn of(parameter: &Value) -> Option<Self> {
         let schema = &parameter["schema"];
-        let longest = schema["maxLength"].as_u64().or_else(|| schema["items"]["maxLength"].as_u64());
+        let is_list = schema["type"] == "array";
+        let value = if is_list { &schema["items"] } else { schema };
+        let format = value["format"].as_str().map(str::to_owned);
+        let longest = value["maxLength"].as_u64().and_then(|longest| usize::try_from(longest).ok());
         Some(Self {
             name: parameter["name"].as_str()?.to_owned(),
-            is_list: schema["type"] == "array",
-            longest: longest.and_then(|longest| usize::try_from(longest).ok()).unwrap_or(LONGEST_PARAMETER),
+            is_list,
+            is_text: value["type"] == "string" && format.is_none(),
+            format,
+            longest: longest.unwrap_or(LONGEST_PARAMETER),
         })
+    }
+
+    /// A value as it is kept: what bodies are held to, parameters are.
+    fn admit(&self, value: &str) -> Outcome<String> {
+        let cleaned = admit_text(value, self.longest, Layout::Line).map_err(|unclean| self.refuse(unclean.code(), unclean.message()))?;
+        match self.format.as_deref().and_then(|format| bad_date(value, format)) {
+            Some(why) => Err(self.refuse(BAD_DATE, why)),
+            None => Ok(if self.is_text { cleaned } else { value.to_owned() }),
+        }
     }
 
     fn refuse(&self, code: &'static str, why: Say) -> Fault {
@@ -306,14 +326,24 @@ impl Operations {
     }
 
     /// Refuses a query parameter that the operation does not know, since a typo must not widen a result; one that is given twice
-    /// where one is meant; and one that is too long or holds what no text may hold.
-    pub fn check_query(&self, request: &Request) -> Outcome<()> {
+    /// where one is meant; and one that is too long or holds what no text may hold. Texts are cleaned in the request, as those of
+    /// a body are, so that a filter is compared with what is kept in the same form.
+    pub fn admit_query(&self, request: &mut Request) -> Outcome<()> {
         if has_forbidden(request.uri().path()) {
             return Err(Fault::not_found());
         }
-        let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return Ok(()) };
-        let Some(known) = self.parameters(request.method().as_str(), request.uri().path()) else { return Ok(()) };
-        let mut seen: Vec<&str> = Vec::new();
+        if let Some(query) = self.cleaned_query(request)? {
+            *request.uri_mut() = with_query(request.uri(), &query).ok_or_else(|| Fault::new(&MALFORMED))?;
+        }
+        Ok(())
+    }
+
+    /// The query with its texts cleaned, if that makes it another one.
+    fn cleaned_query(&self, request: &Request) -> Outcome<Option<String>> {
+        let Some(query) = request.uri().query().filter(|query| !query.is_empty()) else { return Ok(None) };
+        let Some(known) = self.parameters(request.method(), request.uri().path()) else { return Ok(None) };
+        let (mut seen, mut is_other): (Vec<&str>, bool) = (Vec::new(), false);
+        let mut cleaned = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let Some(parameter) = known.iter().find(|parameter| parameter.name == name) else {
                 let known: Vec<&str> = known.iter().map(|parameter| parameter.name.as_str()).collect();
@@ -323,19 +353,17 @@ impl Operations {
                 return Err(parameter.refuse("given_twice", say("Hanya boleh satu kali.", "May be given only once.")));
             }
             seen.push(&parameter.name);
-            if value.chars().count() > parameter.longest {
-                let most = parameter.longest;
-                return Err(parameter.refuse("too_long", say(format!("Paling banyak {most} karakter."), format!("At most {most} characters."))));
-            }
-            if let Some(c) = value.chars().find(|c| is_forbidden(*c) && !c.is_whitespace()) {
-                return Err(parameter.refuse("bad_character", Unclean::Control(c).message()));
-            }
+            let admitted = parameter.admit(&value)?;
+            is_other |= admitted != value;
+            cleaned.append_pair(&name, &admitted);
         }
-        Ok(())
+        Ok(is_other.then(|| cleaned.finish()))
     }
 
     /// The query parameters of the operation at this path, if there is one.
-    fn parameters(&self, method: &str, path: &str) -> Option<&[Parameter]> {
+    fn parameters(&self, method: &Method, path: &str) -> Option<&[Parameter]> {
+        // HEAD is answered by the operation of GET.
+        let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
         if let Some(parameters) = self.fixed.get(method).and_then(|paths| paths.get(path)) {
             return Some(parameters);
         }
@@ -343,6 +371,13 @@ impl Operations {
         let found = self.others.iter().find(|operation| operation.method == method && operation.matches(&segments));
         found.map(|operation| operation.parameters.as_slice())
     }
+}
+
+/// The same address with another query.
+fn with_query(uri: &Uri, query: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(format!("{}?{query}", uri.path())).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// Whether a path, once decoded, holds a character that nothing here can be called by.

@@ -6,6 +6,7 @@ pub mod body;
 pub mod compression;
 pub mod cursor;
 pub mod document;
+pub mod json;
 pub mod locale;
 pub mod outermost;
 pub mod patience;

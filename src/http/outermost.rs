@@ -25,7 +25,7 @@ use super::{
     body::MOST_BYTES,
     document::Operations,
     locale::language_of,
-    problem::{Place, respond},
+    problem::{Place, excerpt, respond},
 };
 use crate::{
     app::App,
@@ -149,7 +149,7 @@ impl<E: Endpoint> OutermostEndpoint<E> {
         if let Some(response) = gate::preflight(&request).await? {
             return Ok(response);
         }
-        self.operations.check_query(&request)?;
+        self.operations.admit_query(&mut request)?;
         let longest = if brings_photo(&request) { LONGEST_UPLOAD } else { LONGEST };
         match timeout(longest, AssertUnwindSafe(self.inner.call(request)).catch_unwind()).await {
             Ok(Ok(result)) => result.map(IntoResponse::into_response),
@@ -231,11 +231,11 @@ fn to_fault(error: poem::Error) -> Fault {
 
 /// The fault of a query parameter that the operation does not know, with those it does.
 pub fn unknown_parameter(name: &str, known: &[&str]) -> Fault {
-    let list = known.join(", ");
+    let (list, name) = (known.join(", "), excerpt(name));
     Fault::new(&UNKNOWN_PARAMETER)
         .detail(say(
             format!("Parameter `{name}` tidak dikenal. Yang dikenal: {list}."),
             format!("Parameter `{name}` is not known. Known ones: {list}."),
         ))
-        .at(field(name, "unknown", say("Tidak dikenal.", "Not known.")))
+        .at(field(&*name, "unknown", say("Tidak dikenal.", "Not known.")))
 }

@@ -1,5 +1,7 @@
 //! Problem documents (RFC 9457): the one shape of every failure, in the client's language.
 
+use std::borrow::Cow;
+
 use poem::{
     Response,
     http::{StatusCode, header},
@@ -47,6 +49,28 @@ pub struct ProblemField {
     pub message: String,
 }
 
+/// No more characters than this of a name that was sent are sent back.
+const LONGEST_NAME: usize = 60;
+/// The same for a path: longer ones lead nowhere here.
+const LONGEST_PATH: usize = 1_000;
+
+/// What a problem says of a name that was sent: its beginning, where it is long.
+pub fn excerpt(name: &str) -> Cow<'_, str> {
+    beginning(name, LONGEST_NAME)
+}
+
+fn beginning(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
+/// One step of a JSON Pointer (RFC 6901), to the member or item of this name.
+pub fn below(name: &str) -> String {
+    format!("/{}", excerpt(name).replace('~', "~0").replace('/', "~1"))
+}
+
 /// Where a problem occurred and who reads it.
 pub struct Place<'a> {
     pub path: &'a str,
@@ -70,7 +94,7 @@ pub fn respond(fault: &Fault, place: &Place<'_>) -> Response {
         title: if place.language == Language::En { fault.kind.en } else { fault.kind.id }.to_owned(),
         status: fault.kind.status,
         detail: fault.detail.as_ref().map(pick),
-        instance: place.path.to_owned(),
+        instance: beginning(place.path, LONGEST_PATH).into_owned(),
         code: fault.kind.code.to_owned(),
         request_id: place.request_id.to_owned(),
         errors: errors.collect(),
@@ -97,5 +121,17 @@ pub fn respond(fault: &Fault, place: &Place<'_>) -> Response {
 impl poem::error::ResponseError for Fault {
     fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_is_escaped_and_says_no_more_of_a_name_than_its_beginning() {
+        assert_eq!(below("a/b~c"), "/a~1b~0c");
+        assert_eq!(below(&"é".repeat(60)), format!("/{}", "é".repeat(60)));
+        assert_eq!(below(&"é".repeat(61)), format!("/{}…", "é".repeat(60)));
     }
 }

@@ -9,15 +9,16 @@ use std::{
     sync::{Arc, LazyLock, RwLock},
 };
 
-use chrono::{DateTime, Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
 use serde_json::{Map, Number, Value};
 
+use super::problem::below;
 use crate::{
-    fault::{FieldFault, field, say},
+    fault::{FieldFault, Say, field, say},
     values::{
         LONGEST_LINE,
         text::{Layout, Unclean, clean, is_visible},
@@ -65,8 +66,7 @@ impl Findings {
     /// Goes into a member or an item, and comes back.
     fn below(&mut self, segment: &str, look: impl FnOnce(&mut Self)) {
         let length = self.pointer.len();
-        self.pointer.push('/');
-        self.pointer.push_str(&segment.replace('~', "~0").replace('/', "~1"));
+        self.pointer.push_str(&below(segment));
         look(self);
         self.pointer.truncate(length);
     }
@@ -174,23 +174,18 @@ fn counts(count: usize, least: usize, most: usize, findings: &mut Findings) -> b
 
 fn look_at_text(text: &mut String, schema: &MetaSchema, findings: &mut Findings) {
     match schema.format {
-        Some("naive-date" | "date") => look_at_year(text.parse().ok().map(|date: NaiveDate| date.year()), "2026-05-01", findings),
-        Some("date-time") => {
-            let year = DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.year());
-            look_at_year(year, "2026-05-01T09:00:00Z", findings);
+        Some(format @ ("naive-date" | "date" | "date-time")) => {
+            if let Some(why) = bad_date(text, format) {
+                findings.faults.push(field(&*findings.pointer, BAD_DATE, why));
+            }
         }
         // Passwords keep what they have; their type reads them.
         Some("password" | "uuid") => {}
         _ => {
             let most = schema.max_length.unwrap_or(LONGEST_TEXT);
-            // What is far too long is not worth cleaning.
-            if text.len() > most.saturating_mul(8).max(4_096) {
-                return findings.refuse(Unclean::TooLong(most));
-            }
             let layout = if most <= LONGEST_LINE { Layout::Line } else { Layout::Paragraphs };
-            match clean(text, layout) {
+            match admit_text(text, most, layout) {
                 Err(unclean) => findings.refuse(unclean),
-                Ok(cleaned) if cleaned.chars().count() > most => findings.refuse(Unclean::TooLong(most)),
                 Ok(cleaned) if schema.min_length.is_some_and(|least| least > 1 && cleaned.chars().count() < least) => {
                     let least = schema.min_length.unwrap_or_default();
                     findings.add("too_short", format!("Sedikitnya {least} karakter."), format!("At least {least} characters."));
@@ -202,20 +197,73 @@ fn look_at_text(text: &mut String, schema: &MetaSchema, findings: &mut Findings)
     }
 }
 
-fn look_at_year(year: Option<i32>, example: &str, findings: &mut Findings) {
-    if !year.is_some_and(|year| YEARS.contains(&year)) {
-        let (first, last) = (YEARS.start(), YEARS.end());
-        findings.add(
-            "bad_date",
-            format!("Tulis seperti {example}, tahun {first} sampai {last}."),
-            format!("Write it like {example}, in the years {first} to {last}."),
-        );
+/// The code of a date that is none.
+pub const BAD_DATE: &str = "bad_date";
+
+/// Why a text is no date, or no instant, that a calendar of this service can mean, where the format of its schema says that it is
+/// one. An instant is held to the years where it is written and in UTC, and to seconds that every clock has.
+pub fn bad_date(text: &str, format: &str) -> Option<Say> {
+    let is_sensible = |date: NaiveDate| YEARS.contains(&date.year());
+    let (is_good, example) = match format {
+        "naive-date" | "date" => (text.parse().is_ok_and(is_sensible), "2026-05-01"),
+        "date-time" => {
+            let is_good = DateTime::parse_from_rfc3339(text).is_ok_and(|instant| {
+                let is_leap_second = instant.nanosecond() >= 1_000_000_000;
+                !is_leap_second && is_sensible(instant.date_naive()) && is_sensible(instant.naive_utc().date())
+            });
+            (is_good, "2026-05-01T09:00:00Z")
+        }
+        _ => return None,
+    };
+    let (first, last) = (YEARS.start(), YEARS.end());
+    (!is_good).then(|| {
+        say(format!("Tulis seperti {example}, tahun {first} sampai {last}."), format!("Write it like {example}, in the years {first} to {last}."))
+    })
+}
+
+/// The text as it is kept, if it has no more than `most` characters.
+pub fn admit_text(text: &str, most: usize, layout: Layout) -> Result<String, Unclean> {
+    // What is far too long is not worth cleaning.
+    if text.len() > most.saturating_mul(8).max(4_096) {
+        return Err(Unclean::TooLong(most));
     }
+    clean(text, layout).and_then(|cleaned| if cleaned.chars().count() > most { Err(Unclean::TooLong(most)) } else { Ok(cleaned) })
 }
 
 fn look_at_number(number: &Number, schema: &MetaSchema, findings: &mut Findings) {
     let (least, most) = (schema.minimum.unwrap_or(-LARGEST_WHOLE), schema.maximum.unwrap_or(LARGEST_WHOLE));
     if !number.as_f64().is_some_and(|number| (least..=most).contains(&number)) {
         findings.add("out_of_range", format!("Antara {least} dan {most}."), format!("Between {least} and {most}."));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_one_in_every_calendar_that_shows_it() {
+        for (text, format) in [
+            ("1900-01-01", "naive-date"),
+            ("2200-12-31", "date"),
+            ("2200-12-31T23:59:59.999999999Z", "date-time"),
+            ("1900-01-01T00:00:00-23:59", "date-time"),
+            ("2028-02-29T09:00:00+07:00", "date-time"),
+            ("whatever", "uuid"),
+        ] {
+            assert_eq!(bad_date(text, format), None, "{text}");
+        }
+        for (text, format) in [
+            ("1899-12-31", "naive-date"),
+            ("9999-12-31", "naive-date"),
+            ("+262142-12-31", "date"),
+            ("2026-02-29", "date"),
+            ("2200-12-31T23:59:59.999999999-23:59", "date-time"),
+            ("1900-01-01T00:00:00+00:01", "date-time"),
+            ("2016-12-31T23:59:60Z", "date-time"),
+            ("2026-05-01", "date-time"),
+        ] {
+            assert!(bad_date(text, format).is_some(), "{text}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What the OpenAPI document bounds is bounded: every body of every operation with one leaf at a time beyond its limits, and
 //! parameters that are repeated, too long or unprintable. Whoever adds an operation is tested here without asking.
 
-use reqwest::Method;
+use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -165,6 +165,77 @@ on_both! {
         }
         // The rest is refused before the body is looked at, such as things that are not there.
         assert!(asked > 300 && pointed * 2 > asked, "{pointed} of {asked} point to what is wrong");
+    }
+
+    async fn a_name_that_is_there_twice_in_a_body_is_refused(world: World) {
+        let town = world.town().await;
+        let send = async |body: String| {
+            let request = town.owner.request(Method::POST, "/v1/products").header("content-type", "application/json");
+            town.owner.send(request.body(body)).await
+        };
+        let body = town.dodol("Dodol asli").to_string();
+        send(body.replacen('{', "{\"category\": \"dodol\", ", 1)).await.refuses("/category");
+        send(body.replacen("\"price\":{", "\"price\":{\"value\": \"1\", ", 1)).await.refuses("/variants/0/price/value");
+        send(body).await.expect(201);
+    }
+
+    async fn a_form_has_one_file_and_nothing_else(world: World) {
+        let town = world.town().await;
+        let part = || multipart::Part::bytes(crate::world::small_photo()).file_name("photo.jpg");
+        for (second, pointer) in [("file", "/file"), ("a/b", "/a~1b")] {
+            let form = multipart::Form::new().percent_encode_noop().part("file", part()).part(second, part());
+            town.owner.send(town.owner.request(Method::POST, &format!("/v1/media?sme_id={}", town.sme)).multipart(form)).await.refuses(pointer);
+        }
+        let left: Vec<_> = std::fs::read_dir(world.folder.path().join("spool")).unwrap().collect();
+        assert!(left.is_empty(), "uploads that were refused leave nothing behind");
+    }
+
+    async fn a_problem_tells_back_no_more_than_the_beginning_of_what_was_sent(world: World) {
+        let town = world.town().await;
+        let long = "x".repeat(3_000);
+        let mut wrong = town.dodol("Dodol asli");
+        wrong["storage"] = json!(long);
+        let told = [
+            town.owner.get(&format!("/v1/storefront/products?{long}=1")).await.expect(400),
+            town.owner.post("/v1/smes", json!({ (long.as_str()): 1 })).await.expect(422),
+            town.owner.post("/v1/products", wrong).await.expect(422),
+        ];
+        for problem in told {
+            let text = problem.body.to_string();
+            assert!(!text.contains(&"x".repeat(61)), "{text}");
+        }
+        town.owner.post("/v1/smes", json!({ "a/b~c": 1 })).await.refuses("/a~1b~0c");
+    }
+
+    async fn dates_are_ones_of_every_calendar_wherever_they_are_sent(world: World) {
+        let town = world.town().await;
+        for expires_at in ["2200-12-31T23:59:59.999999999-23:59", "2028-12-31T23:59:60Z"] {
+            let body = json!({ "sme_id": town.sme, "name": "Kasir", "kind": "secret", "scopes": ["sme:read"], "expires_at": expires_at });
+            assert_eq!(town.owner.post("/v1/api-clients", body).await.refuses("/expires_at").text("/errors/0/code"), "bad_date");
+        }
+        let path = format!("/v1/exhibitions/{}/reports", town.exhibition("tanggal").await);
+        for day in ["9999-12-31", "%2B262142-12-31", "1899-12-31"] {
+            assert_eq!(town.coordinator.get(&format!("{path}?day={day}")).await.expect(400).text("/errors/0/code"), "bad_date", "{day}");
+        }
+    }
+
+    async fn filters_are_cleaned_as_what_they_are_compared_with_is(world: World) {
+        let town = world.town().await;
+        town.published("Dodol kopi").await;
+        let buyer = world.public();
+        let found = async |query: &str| buyer.get(&format!("/v1/storefront/products?{query}")).await.expect(200).count();
+        for query in ["category=dodol", "category=%20dodol%E2%80%8B", "q=dodol", "q=%EF%BB%BFdodol%0A", "q=kopi&category=dodol%09"] {
+            assert_eq!(found(query).await, 1, "{query}");
+        }
+        assert_eq!(buyer.get("/v1/storefront/products?q=%E2%80%AEdodol").await.expect(400).text("/errors/0/code"), "unpaired_direction");
+    }
+
+    async fn head_is_held_to_the_query_as_get_is(world: World) {
+        let buyer = world.public();
+        for (query, status) in [("limit=1", 200), ("nothing=1", 400), ("limit=1&limit=2", 400), ("q=a%00b", 400)] {
+            let request = buyer.request(Method::HEAD, &format!("/v1/storefront/products?{query}"));
+            assert_eq!(buyer.send(request).await.status, status, "{query}");
+        }
     }
 
     async fn parameters_are_given_once_and_are_text(world: World) {
