@@ -6,6 +6,7 @@ pub mod body;
 pub mod compression;
 pub mod cursor;
 pub mod document;
+pub mod host;
 pub mod json;
 pub mod locale;
 pub mod outermost;
@@ -18,6 +19,7 @@ pub mod write;
 
 pub use actor::{Caller, Member};
 pub use body::Body;
+pub use host::Host;
 pub use reply::{Page, Reply};
 pub use write::Write;
 

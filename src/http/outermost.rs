@@ -24,12 +24,13 @@ use super::{
     answers,
     body::MOST_BYTES,
     document::Operations,
+    host::Host,
     locale::language_of,
     problem::{Place, excerpt, respond},
 };
 use crate::{
     app::App,
-    clients::gate,
+    clients::gate::{self, Pass},
     fault::{
         Fault, INVALID_PARAMETER, MALFORMED, METHOD_NOT_ALLOWED, Outcome, TOO_LARGE, TOO_SLOW, UNAUTHENTICATED, UNAVAILABLE, UNKNOWN_PARAMETER,
         UNSUPPORTED_MEDIA, field, say,
@@ -98,7 +99,10 @@ impl<E: Endpoint> OutermostEndpoint<E> {
         // Several lines of one field are one list (RFC 9110, 5.3).
         let known: Vec<&str> = request.headers().get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok()).collect();
         let known = (is_read && !known.is_empty()).then(|| known.join(","));
-        let (pass, admitted) = gate::admit(&mut request).await;
+        let (pass, admitted) = match Host::settle(&mut request) {
+            Ok(()) => gate::admit(&mut request).await,
+            Err(fault) => (Pass::default(), Err(fault)),
+        };
         let result = match admitted {
             Ok(()) => self.kept_or_made(request).await,
             Err(fault) => Err(fault.into()),

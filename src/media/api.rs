@@ -2,8 +2,8 @@
 
 use poem::{
     Body as RawBody, FromRequest, IntoResponse, Request, RequestBody, Response, handler,
-    http::{StatusCode, header},
-    web::{Data, Multipart, Path as RoutePath},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    web::{Data, Field, Multipart, Path as RoutePath},
 };
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions, OpenApi,
@@ -14,7 +14,7 @@ use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::{
-    model::Photo,
+    model::{Photo, essence, rendition_format},
     pace::{Verdict, paced},
     places::{Holder, Place},
     service::{self, Received},
@@ -24,9 +24,10 @@ use super::{
 };
 use crate::{
     app::App,
-    fault::{Fault, MALFORMED, Outcome, say},
+    fault::{Fault, MALFORMED, Outcome, UNSUPPORTED_MEDIA, say},
     http::{
-        Body, Caller, Reply, Tag, Write,
+        Body, Caller, Host, Reply, Tag, Write,
+        problem::below,
         reply::{Accepted, Created, NoContent},
     },
     identity::policy::{self, EditProduct, ReadSme},
@@ -56,10 +57,7 @@ impl<'a> ApiExtractor<'a> for PhotoForm {
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
         let (verdict, body) = paced(body.take()?.into_bytes_stream());
         let form = <Multipart as FromRequest>::from_request(request, &mut RequestBody::new(RawBody::from_bytes_stream(body))).await;
-        Ok(Self(
-            form.map_err(|_| Fault::new(&crate::fault::UNSUPPORTED_MEDIA).detail(say("Kirim multipart/form-data.", "Send multipart/form-data.")))?,
-            verdict,
-        ))
+        Ok(Self(form.map_err(|_| Fault::new(&UNSUPPORTED_MEDIA).detail(say("Kirim multipart/form-data.", "Send multipart/form-data.")))?, verdict))
     }
 }
 
@@ -78,11 +76,19 @@ async fn spool_file(app: &App, mut form: Multipart) -> Outcome<Spooled> {
         return Err(Fault::invalid_field("/file", "required", say("Sertakan berkas foto.", "Include the photo file.")));
     };
     if field.name() != Some("file") {
-        let name = field.name().unwrap_or_default().to_owned();
-        return Err(Fault::invalid_field(&format!("/{name}"), "unknown_field", say("Bagian tidak dikenal.", "Unknown part.")));
+        return Err(unknown_part(&field));
     }
     let chunks = ReaderStream::with_capacity(field.into_async_read(), 64 * 1024);
-    spool::receive(app, chunks, |error| Fault::new(&MALFORMED).detail(say("Unggahan terputus.", "The upload was cut off.")).caused_by(error)).await
+    let cut_off = |error: std::io::Error| Fault::new(&MALFORMED).detail(say("Unggahan terputus.", "The upload was cut off.")).caused_by(error);
+    let spooled = spool::receive(app, chunks, cut_off).await?;
+    match form.next_field().await.map_err(broken)? {
+        None => Ok(spooled),
+        Some(field) => Err(unknown_part(&field)),
+    }
+}
+
+fn unknown_part(field: &Field) -> Fault {
+    Fault::invalid_field(&below(field.name().unwrap_or_default()), "unknown_field", say("Bagian tidak dikenal.", "Unknown part."))
 }
 
 /// A place among the uploads in progress and in the queue of photos, for an upload of `account` to `sme`.
@@ -135,10 +141,12 @@ impl MediaApi {
         write: Write,
         body: Body<NewUpload>,
     ) -> poem::Result<Created<Upload>> {
-        let new = body.read()?;
+        let mut new = body.read()?;
+        // Parameters say nothing of a photo, and what is signed has one spelling.
+        new.content_type = essence(&new.content_type);
         let work = write.begin(&caller, body.bytes()).await?;
         let permit = policy::permit::<EditProduct>(&caller, &sme::store::scope(work.db(), new.sme_id).await?)?;
-        let upload = uploads::begin(&work, &app.bucket, &permit, new, request.header(header::HOST)).await?;
+        let upload = uploads::begin(&work, &app.bucket, &permit, new, request.data::<Host>().map(Host::as_str)).await?;
         work.finish(Created::new(&upload)).await
     }
 
@@ -191,15 +199,12 @@ impl MediaApi {
 /// `GET /media/img/…`: a rendition. Its address holds its content's hash, so it is cached for ever.
 #[handler]
 pub async fn rendition(app: Data<&App>, key: RoutePath<String>) -> poem::Result<Response> {
-    // Originals carry metadata and are never served.
-    if !key.starts_with("img/") || key.contains("..") {
-        return Err(Fault::not_found().into());
-    }
+    // Originals carry metadata and are never served; what no rendition can be called is not asked for.
+    let format = rendition_format(&key).ok_or_else(Fault::not_found)?;
     let bytes = app.bucket.get(&key).await.map_err(Fault::from)?;
-    let mime = if key.ends_with(".webp") { "image/webp" } else { "image/jpeg" };
     let response = Response::builder()
         .status(StatusCode::OK)
-        .content_type(mime)
+        .content_type(format.mime())
         .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
         .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'");
     Ok(response.body(RawBody::from_bytes(bytes)).into_response())
@@ -209,9 +214,17 @@ pub async fn rendition(app: Data<&App>, key: RoutePath<String>) -> poem::Result<
 /// covers host, path, type and length, and the bucket checks it before it reads.
 #[handler]
 pub async fn pass_upload(app: Data<&App>, request: &Request, upload: RoutePath<String>, body: RawBody) -> poem::Result<Response> {
+    // The signature and the announced digest are of the file itself.
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        let detail = say("Kirim berkas apa adanya, tanpa Content-Encoding.", "Send the file as it is, without Content-Encoding.");
+        return Err(Fault::new(&UNSUPPORTED_MEDIA).detail(detail).into());
+    }
     let _slot = app.uploads.take(holders(&app, &upload).await?)?;
-    let passed = [header::HOST, header::CONTENT_TYPE, header::CONTENT_LENGTH];
-    let headers = passed.into_iter().filter_map(|name| Some((name.clone(), request.headers().get(&name)?.clone()))).collect();
+    let passed = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
+    let mut headers: HeaderMap = passed.into_iter().filter_map(|name| Some((name.clone(), request.headers().get(&name)?.clone()))).collect();
+    if let Some(host) = request.data::<Host>().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        headers.insert(header::HOST, host);
+    }
     let target = request.original_uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let (verdict, body) = paced(body.into_bytes_stream());
     let (status, text) = app.bucket.pass_put(&target, headers, body).await.map_err(|error| verdict.or(error.into()))?;

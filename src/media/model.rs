@@ -68,6 +68,16 @@ pub struct StoredObject {
     pub digest: String,
 }
 
+/// The format of the rendition that can be kept under `key`, which is made of the id of its photo and half the digest of its
+/// content; `None` where no rendition can be.
+pub fn rendition_format(key: &str) -> Option<Format> {
+    let is_digits = |text: &str| text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let (photo, name) = key.strip_prefix("img/")?.split_once('/')?;
+    let (digest, extension) = name.split_once('.')?;
+    let format = [Format::Webp, Format::Jpeg].into_iter().find(|format| format.extension() == extension)?;
+    (is_digits(photo) && is_digits(digest)).then_some(format)
+}
+
 /// A photo with all that an `<img srcset>` needs.
 #[derive(Debug, Clone, Object, Serialize)]
 pub struct Photo {
@@ -255,9 +265,14 @@ pub fn sniff(head: &[u8]) -> Sniffed {
     }
 }
 
+/// The media type in a content type: lower case, without parameters (RFC 9110, 8.3.1).
+pub fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// What a content type announces.
 pub fn media_type(content_type: &str) -> Sniffed {
-    match content_type {
+    match essence(content_type).as_str() {
         "image/jpeg" => Sniffed::Image("image/jpeg"),
         "image/png" => Sniffed::Image("image/png"),
         "image/webp" => Sniffed::Image("image/webp"),
@@ -301,5 +316,37 @@ mod tests {
         assert_eq!(sniff(b"\0\0\0\x18ftypavif"), Sniffed::Refused("AVIF"));
         assert_eq!(sniff(b"<?xml version='1.0'?><svg/>"), Sniffed::Refused("SVG"));
         assert_eq!(sniff(b"just text"), Sniffed::Unknown);
+    }
+
+    #[test]
+    fn a_media_type_is_the_same_in_any_case_and_with_parameters() {
+        for content_type in ["image/jpeg", "IMAGE/JPEG", "image/jpeg; charset=x", " Image/Jpeg ;q=1"] {
+            assert_eq!((media_type(content_type), essence(content_type).as_str()), (Sniffed::Image("image/jpeg"), "image/jpeg"), "{content_type}");
+        }
+        for content_type in ["", ";", "image/jpeg, image/png", "image/jp\u{e9}g"] {
+            assert_eq!(media_type(content_type), Sniffed::Unknown, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn only_a_key_as_renditions_have_it_is_one() {
+        let digits = "0123456789abcdef".repeat(2);
+        assert_eq!(rendition_format(&format!("img/{digits}/{digits}.webp")), Some(Format::Webp));
+        assert_eq!(rendition_format(&format!("img/{digits}/{digits}.jpg")), Some(Format::Jpeg));
+        let upper = digits.to_uppercase();
+        for key in [
+            String::new(),
+            "img/".into(),
+            format!("img//{digits}.jpg"),
+            format!("img/{digits}/{digits}.jpg/"),
+            format!("img/{digits}/{digits}"),
+            format!("img/{digits}/{digits}.png"),
+            format!("img/{upper}/{digits}.jpg"),
+            format!("img/../{digits}.jpg"),
+            format!("originals/{digits}/{digits}.jpg"),
+            format!("img/{}", "a".repeat(255)),
+        ] {
+            assert_eq!(rendition_format(&key), None, "{key}");
+        }
     }
 }

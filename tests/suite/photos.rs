@@ -104,6 +104,20 @@ on_both! {
         assert_eq!(again.text("/id"), upload.text("/id"));
     }
 
+    async fn nothing_but_a_rendition_has_an_address_below_media(world: World) {
+        let town = world.town().await;
+        let url = town.owner.get(&format!("/v1/media/{}", town.ready_photo().await)).await.text("/renditions/0/url");
+        let buyer = world.public();
+        buyer.get(&url).await.expect(200);
+        let long = "a".repeat(255);
+        for key in ["", "/", "%20", "%2e%2e", "%E2%80%AE", "a%5Cb", &long] {
+            buyer.get(&format!("/media/img/{key}")).await.expect(404);
+        }
+        for odd in [format!("{url}/"), url.replace("/img/", "/img//"), url.to_uppercase().replace("/MEDIA/IMG/", "/media/img/")] {
+            buyer.get(&odd).await.expect(404);
+        }
+    }
+
     async fn an_iphone_photo_in_heic_becomes_ready(world: World) {
         let town = world.town().await;
         let upload = town.owner.upload(&town.sme, fixture("iphone.heic")).await.expect(202);

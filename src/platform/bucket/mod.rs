@@ -13,7 +13,11 @@ use s3::{Bucket as S3Bucket, BucketConfiguration, Region, creds::Credentials, er
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
-use crate::{config::Config, fault::Fault, platform::metrics};
+use crate::{
+    config::Config,
+    fault::{Fault, MALFORMED, say},
+    platform::metrics,
+};
 
 pub use etalase_embedded_bucket::EmbeddedServer;
 
@@ -30,7 +34,12 @@ pub enum BucketError {
     Unavailable(String),
     #[error("the bucket refused: {0}")]
     Refused(String),
+    #[error("neither a setting nor the request says where clients reach the bucket")]
+    NoAddress,
 }
+
+/// What stores say of a key that no object can have: asked again they say the same, and nothing is out of reach.
+const BAD_KEY: [&str; 3] = ["<Code>InvalidArgument</Code>", "<Code>InvalidURI</Code>", "<Code>KeyTooLongError</Code>"];
 
 impl From<S3Error> for BucketError {
     fn from(error: S3Error) -> Self {
@@ -45,8 +54,11 @@ impl From<S3Error> for BucketError {
 
 impl BucketError {
     fn from_status(status: u16, body: String) -> Self {
-        // Also 400 and 403, which are keys being rotated, or this machine's clock being wrong: it is our request that they are
-        // about, never the client's, and another replica or the next try may do better.
+        if status == 400 && BAD_KEY.iter().any(|code| body.contains(code)) {
+            return Self::Refused(body);
+        }
+        // Also other 400s and 403, which are keys being rotated, or this machine's clock being wrong: it is our request that they
+        // are about, never the client's, and another replica or the next try may do better.
         Self::Unavailable(format!("{status} {body}"))
     }
 }
@@ -57,6 +69,7 @@ impl From<BucketError> for Fault {
             BucketError::NotFound => Self::not_found(),
             BucketError::Unavailable(_) => Self::unavailable(error),
             BucketError::Refused(_) => Self::internal(error),
+            BucketError::NoAddress => Self::new(&MALFORMED).detail(say("Kirim Host.", "Send a Host header.")),
         }
     }
 }
@@ -158,7 +171,7 @@ impl Bucket {
         let endpoint = match (&self.public_endpoint, host) {
             (Some(endpoint), _) => endpoint.clone(),
             (None, Some(host)) => format!("http://{host}"),
-            (None, None) => return Err(BucketError::Refused("no address to sign".into())),
+            (None, None) => return Err(BucketError::NoAddress),
         };
         let Region::Custom { region, .. } = self.s3.region() else { return Err(BucketError::Refused("no region".into())) };
         let mut signer = self.s3.clone();
@@ -215,5 +228,22 @@ impl Bucket {
         let (page, _) = metrics::bucket("list", self.s3.list_page(prefix.to_owned(), None, token, None, Some(1000)).err_into()).await?;
         let keys = page.contents.into_iter().map(|object| object.key).collect();
         Ok((keys, page.next_continuation_token.filter(|_| page.is_truncated)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_store_says_of_a_key_is_told_apart_from_a_store_that_is_out_of_reach() {
+        for code in ["InvalidArgument", "InvalidURI", "KeyTooLongError"] {
+            let body = format!("<Error><Code>{code}</Code></Error>");
+            assert!(matches!(BucketError::from_status(400, body), BucketError::Refused(_)), "{code}");
+        }
+        for (status, code) in [(400, "ExpiredToken"), (403, "RequestTimeTooSkewed"), (503, "SlowDown")] {
+            let body = format!("<Error><Code>{code}</Code></Error>");
+            assert!(matches!(BucketError::from_status(status, body), BucketError::Unavailable(_)), "{code}");
+        }
     }
 }
