@@ -3,7 +3,7 @@
 use chrono::Duration;
 use poem::{
     FromRequest, IntoResponse, Request, RequestBody, Response,
-    http::{StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::ReqId,
 };
 use poem_openapi::types::ToJSON;
@@ -27,6 +27,9 @@ use crate::{
 /// A request that has not ended by then, well after its timeout, died with its process.
 const LONGEST_REQUEST: Duration = Duration::seconds(LONGEST.as_secs() as i64 + 15);
 
+/// The longest idempotency key, in characters.
+const LONGEST_KEY: usize = 255;
+
 /// What a writing operation needs of its request.
 pub struct Write {
     core: Core,
@@ -38,7 +41,6 @@ pub struct Write {
 
 impl<'a> FromRequest<'a> for Write {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         // Several lines of one field are one list (RFC 9110, 5.3).
         let lines = |name: &str| {
             let lines: Vec<&str> = request.headers().get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
@@ -48,10 +50,27 @@ impl<'a> FromRequest<'a> for Write {
             core: App::of(request)?.core.clone(),
             request_id: request.data::<ReqId>().map(ToString::to_string).unwrap_or_default(),
             route: format!("{} {}", request.method(), request.uri().path()),
-            key: text("Idempotency-Key"),
+            key: idempotency_key(request.headers())?,
             if_match: lines("If-Match"),
         })
     }
+}
+
+/// The key of an idempotent request. One that can't be kept is refused rather than ignored: whoever sends it relies on it.
+fn idempotency_key(headers: &HeaderMap) -> Outcome<Option<String>> {
+    let lines: Vec<&HeaderValue> = headers.get_all("Idempotency-Key").iter().collect();
+    let key = match lines[..] {
+        [] => return Ok(None),
+        [line] => line.to_str().ok().filter(|key| (1..=LONGEST_KEY).contains(&key.len())),
+        _ => None,
+    };
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        let detail = say(
+            format!("Idempotency-Key: satu baris, 1–{LONGEST_KEY} karakter ASCII."),
+            format!("Idempotency-Key: one line, 1 to {LONGEST_KEY} characters of ASCII."),
+        );
+        Fault::new(&INVALID_PARAMETER).detail(detail)
+    })
 }
 
 impl Write {
@@ -63,10 +82,6 @@ impl Write {
     /// early answer in place of the error, if the actor still has every role that it had the first time.
     pub async fn begin(&self, actor: &Actor, body: &[u8]) -> poem::Result<Work> {
         let Some(key) = &self.key else { return Ok(Work::begin(&self.core, &self.request_id).await?) };
-        if key.is_empty() || key.len() > 255 {
-            let message = say("Idempotency-Key: panjang 1–255 karakter.", "Idempotency-Key: 1 to 255 characters.");
-            return Err(Fault::new(&INVALID_PARAMETER).detail(message).into());
-        }
         let keyed = Keyed {
             principal: actor.principal().to_string(),
             roles: actor.roles(),
@@ -144,5 +159,28 @@ impl Work {
     pub async fn finish_empty(self) -> poem::Result<NoContent> {
         self.commit_remembering(|| Remembered { status: 204, etag: None, location: None, body: String::new() }).await?;
         Ok(NoContent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idempotency_key_is_one_readable_line_or_the_request_is_refused() {
+        let read = |lines: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("idempotency-key", HeaderValue::from_bytes(line).expect("a line"));
+            }
+            idempotency_key(&headers).ok()
+        };
+        assert_eq!(read(&[]), Some(None));
+        assert_eq!(read(&[b"pesanan-1"]), Some(Some("pesanan-1".into())));
+        assert_eq!(read(&[&[b'k'; 255]]), Some(Some("k".repeat(255))));
+        let refused: [&[&[u8]]; 5] = [&[b""], &[&[b'k'; 256]], &["kunci-\u{e9}".as_bytes()], &[b"\xff"], &[b"a", b"a"]];
+        for lines in refused {
+            assert_eq!(read(lines), None, "{lines:?}");
+        }
     }
 }
