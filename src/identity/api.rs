@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use chrono::{DateTime, Utc};
-use poem::{Request, web::Data};
+use poem::{Request, http::HeaderMap, web::Data};
 use poem_openapi::{Object, OpenApi, param::Path};
 use serde::Deserialize;
 use serde_json::json;
@@ -324,10 +324,16 @@ fn client_address(request: &Request, trusted_proxies: usize) -> Option<IpAddr> {
     if trusted_proxies == 0 {
         return peer;
     }
-    let lines = request.headers().get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
-    let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
-    let hop = hops.len().checked_sub(trusted_proxies).and_then(|index| hops.get(index));
-    hop.and_then(|hop| parse_hop(hop)).or(peer)
+    forwarded_for(request.headers(), trusted_proxies).or(peer)
+}
+
+/// The list is divided as bytes, since a client may put there what is no text, in the line that a proxy goes on with.
+fn forwarded_for(headers: &HeaderMap, trusted_proxies: usize) -> Option<IpAddr> {
+    let lines = headers.get_all("x-forwarded-for").iter();
+    let hops = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let hops: Vec<&[u8]> = hops.map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty()).collect();
+    let hop = hops.get(hops.len().checked_sub(trusted_proxies)?)?;
+    parse_hop(std::str::from_utf8(hop).ok()?)
 }
 
 /// An address as proxies write it: bare, with a port, or an IPv6 address in brackets.
@@ -338,6 +344,8 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use poem::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -352,6 +360,27 @@ mod tests {
             ("unknown", "unknown"),
         ] {
             assert_eq!(network(parse_hop(hop)), expected, "{hop}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_wrote_before_the_hops_of_proxies_changes_nothing() {
+        let proxy: IpAddr = "203.0.113.7".parse().expect("an address");
+        let cases: [(&[&[u8]], usize, Option<IpAddr>); 7] = [
+            (&[b"203.0.113.7"], 1, Some(proxy)),
+            (&[b"\xff, 203.0.113.7"], 1, Some(proxy)),
+            (&[b"\xff\xfe", b"\x80,, 203.0.113.7 , 10.0.0.1"], 2, Some(proxy)),
+            (&[b"198.51.100.1, 203.0.113.7"], 1, Some(proxy)),
+            (&[b"203.0.113.7, \xff"], 1, None),
+            (&[b"203.0.113.7"], 2, None),
+            (&[], 1, None),
+        ];
+        for (lines, trusted, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(line).expect("a line"));
+            }
+            assert_eq!(forwarded_for(&headers, trusted), expected, "{lines:?}");
         }
     }
 }
