@@ -14,12 +14,13 @@ use super::{
 };
 use crate::{
     app::App,
-    fault::{FORBIDDEN, Fault, Outcome, THROTTLED, UNAUTHENTICATED, say},
+    fault::{FORBIDDEN, Fault, MALFORMED, Outcome, THROTTLED, UNAUTHENTICATED, say},
     http::answers::is_public_data,
     identity::api::device,
 };
 
-/// The header that a key of either kind comes in; a secret one may also come as a bearer token.
+/// The header that a publishable key comes in. A secret one comes as a bearer token; in this header it is known and counted, which
+/// suffices for what is public.
 pub const KEY_HEADER: &str = "x-api-key";
 
 /// What a web page of another origin may look at.
@@ -40,24 +41,32 @@ pub async fn admit(request: &mut Request) -> (Pass, Outcome<()>) {
     (pass, result)
 }
 
-fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+/// The key of a request, in either header.
+fn key_of(headers: &HeaderMap) -> Outcome<Option<String>> {
+    let lines: Vec<&HeaderValue> = headers.get_all(KEY_HEADER).iter().collect();
+    match lines[..] {
+        [] => Ok(bearer(headers).filter(|token| token.starts_with(SECRET_PREFIX)).map(str::to_owned)),
+        [line] => line.to_str().map(|key| Some(key.to_owned())).map_err(|_| unknown_key()),
+        _ => Err(Fault::new(&MALFORMED).detail(say("Kirim satu X-Api-Key saja.", "Send one X-Api-Key only."))),
+    }
 }
 
-/// The key of a request, in either header.
-fn key_of(headers: &HeaderMap) -> Option<String> {
-    let bearer = || text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned));
-    text(headers, KEY_HEADER).or_else(|| bearer().filter(|token| token.starts_with(SECRET_PREFIX)))
+/// The token in `Authorization`, whose scheme is the same in any case and with any spaces behind it (RFC 9110, 11.4), as it is
+/// for sessions.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+}
+
+fn unknown_key() -> Fault {
+    Fault::new(&UNAUTHENTICATED)
+        .detail(say("Kunci API tidak dikenal, dicabut, atau sudah berakhir.", "The API key is unknown, revoked, or has ended."))
 }
 
 async fn look(request: &mut Request, pass: &mut Pass) -> Outcome<()> {
-    let Some(key) = key_of(request.headers()) else { return Ok(()) };
+    let Some(key) = key_of(request.headers())? else { return Ok(()) };
     let app = App::of(request)?.clone();
-    let client = app.clients.recognise(&app, &key).await?;
-    let client = client.ok_or_else(|| {
-        Fault::new(&UNAUTHENTICATED)
-            .detail(say("Kunci API tidak dikenal, dicabut, atau sudah berakhir.", "The API key is unknown, revoked, or has ended."))
-    })?;
+    let client = app.clients.recognise(&app, &key).await?.ok_or_else(unknown_key)?;
     let origin = request.headers().get(header::ORIGIN).cloned();
     match client.kind {
         ClientKind::Publishable => {
@@ -147,5 +156,31 @@ impl Pass {
                 headers.insert(header, value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_a_session_is_and_is_one() {
+        let read = |lines: &[(&'static str, &[u8])]| {
+            let mut headers = HeaderMap::new();
+            for (name, line) in lines {
+                headers.append(*name, HeaderValue::from_bytes(line).expect("a line"));
+            }
+            key_of(&headers).map_err(|fault| fault.kind.status)
+        };
+        let key = Ok(Some("etalase_sk_1".to_owned()));
+        for line in ["Bearer etalase_sk_1", "bearer etalase_sk_1", "BEARER   etalase_sk_1"] {
+            assert_eq!(read(&[("authorization", line.as_bytes())]), key, "{line}");
+        }
+        for line in ["Basic etalase_sk_1", "Bearer of-a-session", "Beareretalase_sk_1"] {
+            assert_eq!(read(&[("authorization", line.as_bytes())]), Ok(None), "{line}");
+        }
+        assert_eq!(read(&[("x-api-key", b"etalase_sk_1"), ("authorization", b"Bearer of-a-session")]), key);
+        assert_eq!(read(&[("x-api-key", b"\xff")]), Err(401));
+        assert_eq!(read(&[("x-api-key", b"a"), ("x-api-key", b"b")]), Err(400));
     }
 }

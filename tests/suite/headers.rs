@@ -2,6 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::world::{Engine, Person, World};
 
@@ -16,7 +20,58 @@ async fn asked(buyer: &Person, lines: &[(&str, &str)]) -> (u16, usize, String, S
     (status, response.bytes().await.unwrap().len(), coding, etag)
 }
 
+/// The status that answers a request which is sent as it is written here.
+pub async fn raw(world: &World, request: &str) -> u16 {
+    let mut socket = TcpStream::connect(world.base.trim_start_matches("http://")).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 64];
+    let read = socket.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..read]).split(' ').nth(1).unwrap().parse().unwrap()
+}
+
 on_both! {
+    async fn a_request_says_once_which_host_it_is_for_unless_it_is_of_the_old_version(world: World) {
+        for (request, status) in [
+            ("GET /livez HTTP/1.1\r\nhost: etalase.example:8080\r\n\r\n", 200),
+            ("GET /livez HTTP/1.1\r\n\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: user:pw@etalase.example\r\n\r\n", 400),
+            ("GET /livez HTTP/1.0\r\n\r\n", 200),
+        ] {
+            assert_eq!(raw(&world, request).await, status, "{request}");
+        }
+    }
+
+    async fn small_answers_are_sent_as_they_are(world: World) {
+        let response = world.public().request(Method::GET, "/livez").header("accept-encoding", "br, gzip").send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.headers().get("content-encoding")), (200, None));
+    }
+
+    async fn an_idempotency_key_that_can_not_be_kept_is_refused(world: World) {
+        let town = world.town().await;
+        let long = "k".repeat(256);
+        let cases: [&[&[u8]]; 5] = [&[b""], &[long.as_bytes()], &["kunci-\u{e9}".as_bytes()], &[b"\xff"], &[b"a", b"a"]];
+        for lines in cases {
+            let request = town.owner.request(Method::POST, "/v1/products").json(&town.dodol("Dodol asli"));
+            let request = lines.iter().fold(request, |request, line| request.header("idempotency-key", *line));
+            assert_eq!(town.owner.send(request).await.expect(400).text("/code"), "invalid_parameter", "{lines:?}");
+        }
+        assert_eq!(town.owner.get(&format!("/v1/products?sme_id={}", town.sme)).await.expect(200).count(), 0);
+    }
+
+    async fn a_key_is_read_in_any_spelling_and_two_are_refused(world: World) {
+        let public = world.public();
+        let ask = async |lines: &[(&'static str, &'static str)]| {
+            let request = public.request(Method::GET, "/v1/storefront/categories");
+            public.send(lines.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await.status
+        };
+        assert_eq!(ask(&[]).await, 200);
+        for value in ["Bearer etalase_sk_unknown", "bearer etalase_sk_unknown", "BEARER   etalase_sk_unknown"] {
+            assert_eq!(ask(&[("authorization", value)]).await, 401, "{value}");
+        }
+        assert_eq!(ask(&[("x-api-key", "etalase_pk_a"), ("x-api-key", "etalase_pk_b")]).await, 400);
+    }
+
     async fn an_answer_is_coded_as_asked_and_each_coding_has_its_etag(world: World) {
         let town = world.town().await;
         for name in ["Dodol asli", "Dodol durian", "Dodol ketan"] {

@@ -12,7 +12,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::world::{Answer, Engine, Town, World, fixture, small_photo};
+use crate::{
+    headers::raw,
+    world::{Answer, Engine, Town, World, fixture, small_photo},
+};
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -66,6 +69,15 @@ let elsewhere = world.client.put(elsewhere).body(photo.clone()).send().await.unw
         let completed = complete(&town, &upload).await.expect(202).text("/id");
         assert_eq!(send(&world, &upload, "image/jpeg", vec![0; small_photo().len()]).await, 200, "still signed, but it changes nothing");
         assert_eq!(town.owner.settled_photo(&completed).await.text("/status"), "ready");
+    }
+
+    async fn a_content_type_is_the_same_in_any_case_and_with_parameters(world: World) {
+        let town = world.town().await;
+        let upload = begin(&town, "IMAGE/Jpeg; charset=x", &small_photo()).await.expect(201);
+        assert_eq!(upload.text("/headers/Content-Type"), "image/jpeg");
+        assert_eq!(send(&world, &upload, "image/jpeg", small_photo()).await, 200);
+        complete(&town, &upload).await.expect(202);
+        begin(&town, "image/jp\u{e9}g", &small_photo()).await.expect(415);
     }
 
     async fn what_would_be_refused_is_refused_before_a_byte_is_sent(world: World) {
@@ -184,6 +196,36 @@ async fn with_a_public_address_the_signature_is_for_that_address() {
     let request = world.client.put(here).header("host", "toko.example.org").header("content-type", "image/jpeg");
     assert_eq!(request.body(small_photo()).send().await.unwrap().status().as_u16(), 200);
     let _: Value = complete(&town, &upload).await.expect(202).body.into_inner();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_address_names_a_host_that_was_understood_and_takes_the_file_as_it_is() {
+    let world = World::start(Engine::Sqlite, |config| {
+        config.bucket_endpoint = None;
+        config.bucket_name = "etalase".into();
+    })
+    .await;
+    let town = world.town().await;
+    let body =
+        json!({ "sme_id": town.sme, "content_type": "image/jpeg", "bytes": small_photo().len(), "sha256": sha256(&small_photo()) }).to_string();
+    let token = town.owner.token.clone().unwrap();
+    let begin_at = async |version: &str, host: &str| {
+        let head = format!("POST /v1/uploads HTTP/{version}\r\n{host}authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
+        raw(&world, &format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await
+    };
+    let long = "x".repeat(5_000);
+    for host in ["", "a b", "[::", "\u{fc}.example", "h:99999", "a/b?c#d", "user:pw@h", "1.2.3.999", &long] {
+        assert_eq!(begin_at("1.1", &format!("host: {host}\r\n")).await, 400, "{host}");
+    }
+    assert_eq!((begin_at("1.1", "").await, begin_at("1.0", "").await), (400, 400), "there is no address to sign");
+    assert_eq!(begin_at("1.1", "host: [::1]:8080\r\n").await, 201);
+
+    let upload = begin(&town, "image/jpeg", &small_photo()).await.expect(201);
+    for coding in ["gzip", "br", "identity"] {
+        let request = world.client.put(upload.text("/url")).header("content-type", "image/jpeg").header("content-encoding", coding);
+        assert_eq!(request.body(small_photo()).send().await.unwrap().status().as_u16(), 415, "{coding}");
+    }
+    assert_eq!(send(&world, &upload, "image/jpeg", small_photo()).await, 200);
 }
 
 /// Sends `head` and then a byte every half second; the status and the body that come back, and after how long.
