@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     fault::{FieldFault, field, say},
     transitions::state_machine,
+    values::contact::check_web_address,
 };
 
 /// Where an SME stands with the agency (row A4).
@@ -73,15 +74,17 @@ impl Location {
 /// Networks where SMEs of the office sell.
 const NETWORKS: &[&str] = &["facebook", "instagram", "shopee", "tiktok", "tokopedia", "youtube"];
 
-/// Validates networks and their addresses; adds a fault for an unknown network and for what is not an https address.
-pub fn check_socials(socials: &BTreeMap<String, String>, faults: &mut Vec<FieldFault>) {
+/// Networks with the addresses as they are kept; adds a fault for an unknown network and for what is not an address.
+pub fn check_socials(socials: BTreeMap<String, String>, faults: &mut Vec<FieldFault>) -> BTreeMap<String, String> {
+    let mut kept = BTreeMap::new();
     for (network, address) in socials {
         let pointer = format!("/socials/{network}");
-        if !NETWORKS.contains(&network.as_str()) {
+        if NETWORKS.contains(&network.as_str()) {
+            kept.insert(network, check_web_address(&address, &pointer, faults));
+        } else {
             let known = NETWORKS.join(", ");
             faults.push(field(pointer, "unknown", say(format!("Pilih dari: {known}."), format!("Choose from: {known}."))));
-        } else if !address.starts_with("https://") || address.len() > 300 {
-            faults.push(field(pointer, "bad_url", say("Mulai dengan https://.", "Begin with https://.")));
         }
     }
+    kept
 }

@@ -12,11 +12,20 @@ use super::{
 };
 use crate::{
     fault::{Fault, FieldFault, Outcome, field, say},
-    identity::policy::{EditSme, OwnAccount, Permit, ReviewSme},
+    identity::{
+        email::check_email,
+        policy::{EditSme, OwnAccount, Permit, ReviewSme},
+    },
     platform::clock::now,
     quotas, storefront,
     transitions::Machine,
-    values::{Localized, MOST_TRIES, check_handle, check_text, first_free, handle_from},
+    values::{
+        Localized, MOST_TRIES, check_handle, check_text,
+        contact::{check_phone, check_web_address},
+        first_free, handle_from,
+        places::check_regency,
+        text::is_visible,
+    },
     work::Work,
 };
 
@@ -35,7 +44,7 @@ pub struct Registration {
 pub async fn register(work: &Work, permit: &Permit<OwnAccount>, new: Registration) -> Outcome<Model> {
     let mut faults = Vec::new();
     check_text(&new.brand_name, "/brand_name", 120, &mut faults);
-    check_regency(&new.regency_code, &mut faults);
+    check_regency(&new.regency_code, "/regency_code", &mut faults);
     check_story(&new.story, &mut faults);
     let is_asked_for = new.handle.is_some();
     let handle = new.handle.unwrap_or_else(|| handle_from(&new.brand_name, "ikm"));
@@ -131,6 +140,28 @@ pub struct ProfileChange {
 
 const CONTACTS: &[&str] = &["street", "phone", "whatsapp", "email", "website", "location", "socials"];
 
+/// Reads a contact: as it is kept, with a fault unless it is one.
+type ReadContact = fn(&str, &str, &mut Vec<FieldFault>) -> String;
+
+fn check_street(text: &str, pointer: &str, faults: &mut Vec<FieldFault>) -> String {
+    check_text(text, pointer, 200, faults);
+    text.to_owned()
+}
+
+/// Names of contact fields, each once; adds a fault for what is none.
+fn check_public_contacts(names: Vec<String>, faults: &mut Vec<FieldFault>) -> Vec<String> {
+    let mut kept = Vec::new();
+    for name in names {
+        if !CONTACTS.contains(&name.as_str()) {
+            let message = say(format!("Pilih dari: {}.", CONTACTS.join(", ")), format!("Choose from: {}.", CONTACTS.join(", ")));
+            faults.push(field("/public_contacts", "unknown", message));
+        } else if !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    kept
+}
+
 /// Changes a profile. A renamed handle redirects from then on.
 pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change: ProfileChange) -> Outcome<Model> {
     let mut faults = Vec::new();
@@ -152,33 +183,23 @@ pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change:
         sme.story = story;
     }
     if let Some(regency) = change.regency_code {
-        check_regency(&regency, &mut faults);
+        check_regency(&regency, "/regency_code", &mut faults);
         sme.regency_code = regency;
     }
-    let contacts = [
-        ("/street", change.street, &mut sme.street),
-        ("/phone", change.phone, &mut sme.phone),
-        ("/whatsapp", change.whatsapp, &mut sme.whatsapp),
-        ("/email", change.email, &mut sme.email),
-        ("/website", change.website, &mut sme.website),
+    let contacts: [(&str, ReadContact, Option<Option<String>>, &mut Option<String>); 5] = [
+        ("/street", check_street, change.street, &mut sme.street),
+        ("/phone", check_phone, change.phone, &mut sme.phone),
+        ("/whatsapp", check_phone, change.whatsapp, &mut sme.whatsapp),
+        ("/email", check_email, change.email, &mut sme.email),
+        ("/website", check_web_address, change.website, &mut sme.website),
     ];
-    for (pointer, change, place) in contacts {
+    for (pointer, read, change, place) in contacts {
         if let Some(value) = change {
-            if let Some(text) = &value {
-                check_text(text, pointer, 300, &mut faults);
-            }
-            *place = value;
+            *place = value.map(|text| read(&text, pointer, &mut faults));
         }
-    }
-    if sme.website.as_ref().is_some_and(|site| !site.starts_with("https://") && !site.starts_with("http://")) {
-        faults.push(field("/website", "bad_url", say("Mulai dengan https://.", "Begin with https://.")));
     }
     if let Some(public) = change.public_contacts {
-        if public.iter().any(|name| !CONTACTS.contains(&name.as_str())) {
-            let message = say(format!("Pilih dari: {}.", CONTACTS.join(", ")), format!("Choose from: {}.", CONTACTS.join(", ")));
-            faults.push(field("/public_contacts", "unknown", message));
-        }
-        sme.public_contacts = json!(public);
+        sme.public_contacts = json!(check_public_contacts(public, &mut faults));
     }
     if let Some(location) = change.location {
         if let Some(place) = &location {
@@ -187,8 +208,7 @@ pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change:
         (sme.latitude_e6, sme.longitude_e6) = location.map(|place| (place.latitude_e6, place.longitude_e6)).unzip();
     }
     if let Some(socials) = change.socials {
-        check_socials(&socials, &mut faults);
-        sme.socials = json!(socials);
+        sme.socials = json!(check_socials(socials, &mut faults));
     }
     if let Some(year) = change.founded_year {
         if year.is_some_and(|year| !(1800..=2200).contains(&year)) {
@@ -219,7 +239,7 @@ pub async fn submit(work: &Work, permit: &Permit<EditSme>, sme: Model) -> Outcom
 
 /// The agency decides; a refusal or suspension needs a reason.
 pub async fn review(work: &Work, permit: &Permit<ReviewSme>, sme: Model, event: SmeEvent, reason: Option<String>) -> Outcome<Model> {
-    if matches!(event, SmeEvent::Reject | SmeEvent::Suspend) && reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+    if matches!(event, SmeEvent::Reject | SmeEvent::Suspend) && reason.as_ref().is_none_or(|reason| !is_visible(reason)) {
         return Err(Fault::invalid_field("/reason", "required", say("Sebutkan alasannya.", "State the reason.")));
     }
     let sme = step(work, sme, event, reason).await?;
@@ -238,15 +258,4 @@ async fn step(work: &Work, mut sme: Model, event: SmeEvent, reason: Option<Strin
 
 fn check_story(story: &Localized, faults: &mut Vec<FieldFault>) {
     story.check("/story", 5000, faults);
-}
-
-/// Kemendagri regency codes look like `36.71`.
-fn check_regency(code: &str, faults: &mut Vec<FieldFault>) {
-    let shaped = code.len() == 5
-        && code.split_once('.').is_some_and(|(province, regency)| {
-            province.len() == 2 && regency.len() == 2 && (province.to_owned() + regency).bytes().all(|b| b.is_ascii_digit())
-        });
-    if !shaped {
-        faults.push(field("/regency_code", "bad_regency_code", say("Kode Kemendagri seperti 36.71.", "A Kemendagri code such as 36.71.")));
-    }
 }

@@ -1,7 +1,9 @@
 //! Value objects that every capability shares: bilingual text, money, handles.
 
+pub mod contact;
 mod handle;
 pub mod input;
+pub mod places;
 pub mod reading;
 pub mod text;
 pub mod xml;

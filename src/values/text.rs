@@ -93,14 +93,15 @@ pub fn is_visible(text: &str) -> bool {
 }
 
 /// A pattern of Braille without a dot, which is drawn as a space.
-const BRAILLE_BLANK: char = '\u{2800}';
+pub const BRAILLE_BLANK: char = '\u{2800}';
 
 /// Controls and noncharacters: XML 1.0 has no way to write most of them, PostgreSQL none to store U+0000.
 pub fn is_forbidden(c: char) -> bool {
     c.is_control() || CodePointSetData::new::<NoncharacterCodePoint>().contains(c)
 }
 
-fn is_ignorable(c: char) -> bool {
+/// Characters that are not drawn where nobody knows better: joiners, marks of direction, selectors of a variant, fillers of Hangul.
+pub fn is_ignorable(c: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
@@ -278,7 +279,19 @@ mod tests {
 
     #[test]
     fn a_name_of_nothing_but_marks_and_blanks_is_not_visible() {
-        for text in ["", " ", "\u{301}", "\u{2800}", "\u{200b}\u{200b}", "\u{115f}", "\u{e000}\u{301}".trim_start_matches('\u{e000}')] {
+        for text in [
+            "",
+            " ",
+            "\u{301}",
+            "\u{2800}",
+            "\u{200b}\u{200b}",
+            "\u{115f}",
+            "\u{1160}",
+            "\u{3164}",
+            "\u{ffa0}",
+            "\u{fff9}\u{fffb}",
+            "\u{e000}\u{301}".trim_start_matches('\u{e000}'),
+        ] {
             assert!(!is_visible(text), "{text:?}");
         }
         for text in ["a", "🍌", "日本", "é", "-"] {

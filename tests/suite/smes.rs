@@ -66,6 +66,32 @@ on_both! {
         town.officer.patch(&path, "*", json!({ "phone": null })).await.expect(403);
     }
 
+    async fn a_business_is_reached_as_it_says(world: World) {
+        let town = world.town().await;
+        let path = format!("/v1/smes/{}", town.sme);
+        let change = async |body: Value| town.owner.patch(&path, "*", body).await;
+        for (patch, pointer) in [
+            (json!({ "email": "bukan surel" }), "/email"), (json!({ "phone": "hubungi saya" }), "/phone"), (json!({ "phone": "1234567" }), "/phone"),
+            (json!({ "whatsapp": "0812 3456 7890 1234 5678" }), "/whatsapp"), (json!({ "whatsapp": "https://wa.me/62812" }), "/whatsapp"),
+            (json!({ "website": "https://" }), "/website"), (json!({ "website": "https://bank.example@example.org" }), "/website"),
+            (json!({ "website": "javascript:alert(1)" }), "/website"), (json!({ "socials": { "instagram": "https:///" } }), "/socials/instagram"),
+            (json!({ "socials": { "instagram": "https://a:b@example.org/x" } }), "/socials/instagram"), (json!({ "regency_code": "99.99" }), "/regency_code"),
+            (json!({ "regency_code": "36.00" }), "/regency_code"), (json!({ "street": "\u{2800}" }), "/street"),
+        ] {
+            change(patch).await.refuses(pointer);
+        }
+        let kept = change(json!({
+            "email": " Toko@Example.ORG ", "phone": "(021) 555-0101", "whatsapp": "+62 812 3456 7890", "website": "HTTPS://Example.ORG/tempe",
+            "socials": { "instagram": "https://Example.org/tempe" }, "public_contacts": ["email", "phone", "email"], "regency_code": "33.72",
+        }));
+        kept.await.expect(200).has("", &json!({
+            "email": "toko@example.org", "phone": "(021) 555-0101", "whatsapp": "+62 812 3456 7890", "website": "https://example.org/tempe",
+            "socials": { "instagram": "https://example.org/tempe" }, "public_contacts": ["email", "phone"], "regency_code": "33.72",
+        }));
+        let new = json!({ "agency_id": town.agency, "brand_name": "Lain", "story": { "id": "x" }, "regency_code": "00.01" });
+        town.owner.post("/v1/smes", new).await.refuses("/regency_code");
+    }
+
     async fn the_office_decides_on_a_business_and_every_step_is_on_record(world: World) {
         let town = world.town().await;
         let sari = world.newcomer("sari", false).await;
