@@ -32,6 +32,7 @@ mod m0027_as_read;
 mod m0028_quotas;
 mod m0030_sessions;
 mod m0031_conflicts;
+mod m0032_facts;
 mod m0035_makers;
 
 /// One step of the schema: data that the functions below apply.
@@ -78,6 +79,7 @@ pub const STEPS: &[Step] = &[
     m0028_quotas::STEP,
     m0030_sessions::STEP,
     m0031_conflicts::STEP,
+    m0032_facts::STEP,
     m0035_makers::STEP,
 ];
 

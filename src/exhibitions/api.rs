@@ -274,11 +274,11 @@ pub async fn manage(actor: &Actor, write: &Write, id: Uuid, body: &[u8]) -> poem
     Ok(Managed { work, permit, exhibition })
 }
 
-/// A draft is known to its agency only; an announced exhibition to everybody.
+/// What was never announced is known to its agency only; what was, to everybody.
 pub fn visible<A: Action>(actor: &Actor, exhibition: &Model) -> Result<Permit<A>, Fault> {
     let permit = policy::permit::<A>(actor, &Scope::agency(exhibition.agency_id));
     let is_staff = actor.agencies.iter().any(|(agency, _)| *agency == exhibition.agency_id) || actor.is_operator;
-    if exhibition.status == ExhibitionStatus::Draft && !is_staff { permit.map_err(|_| Fault::not_found()) } else { permit }
+    if exhibition.announced_at.is_none() && !is_staff { permit.map_err(|_| Fault::not_found()) } else { permit }
 }
 
 async fn finish(work: Work, exhibition: Model) -> poem::Result<Reply<Exhibition>> {

@@ -132,6 +132,34 @@ impl Dates {
         }
     }
 
+    /// Validates that what is known by its month or year is told by the first day of the one and the last day of the other.
+    pub fn check_whole(&self, faults: &mut Vec<FieldFault>) {
+        let begins = |day: NaiveDate| match self.precision {
+            DatePrecision::Month => day.day() == 1,
+            DatePrecision::Year => day.ordinal() == 1,
+            DatePrecision::Day | DatePrecision::Unknown => true,
+        };
+        if self.starts_on.is_some_and(|first| !begins(first)) {
+            let message = say("Hari pertama dari bulan atau tahun itu.", "The first day of that month or year.");
+            faults.push(field("/dates/starts_on", "not_first_day", message));
+        }
+        if self.ends_on.is_some_and(|last| last.succ_opt().is_some_and(|next| !begins(next))) {
+            let message = say("Hari terakhir dari bulan atau tahun itu.", "The last day of that month or year.");
+            faults.push(field("/dates/ends_on", "not_last_day", message));
+        }
+    }
+
+    /// A day of these as exactly as it is known, for programs (ISO 8601): a month is `2017-12`.
+    pub fn written(&self, day: Option<NaiveDate>) -> Option<String> {
+        let format = match self.precision {
+            DatePrecision::Day => "%Y-%m-%d",
+            DatePrecision::Month => "%Y-%m",
+            DatePrecision::Year => "%Y",
+            DatePrecision::Unknown => return None,
+        };
+        day.map(|day| day.format(format).to_string())
+    }
+
     /// For people: `4–8 Oktober 2017`, `Desember 2017`, or that it is unknown.
     pub fn label(&self, language: Language) -> String {
         let (Some(from), Some(to)) = (self.starts_on, self.ends_on) else {
@@ -139,8 +167,10 @@ impl Dates {
         };
         let month = |day: NaiveDate| format!("{} {}", month_name(day.month0(), language), day.year());
         match self.precision {
-            DatePrecision::Year => from.year().to_string(),
-            DatePrecision::Month => month(from),
+            DatePrecision::Year if from.year() == to.year() => from.year().to_string(),
+            DatePrecision::Year => format!("{}–{}", from.year(), to.year()),
+            DatePrecision::Month if (from.year(), from.month()) == (to.year(), to.month()) => month(from),
+            DatePrecision::Month => format!("{} – {}", month(from), month(to)),
             _ if from == to => format!("{} {}", from.day(), month(from)),
             _ if (from.year(), from.month()) == (to.year(), to.month()) => format!("{}–{} {}", from.day(), to.day(), month(from)),
             _ => format!("{} {} – {} {}", from.day(), month(from), to.day(), month(to)),
@@ -278,6 +308,26 @@ mod tests {
         assert_eq!(solo.label(Language::En), "December 2017");
         let bali = Dates { starts_on: None, ends_on: None, precision: DatePrecision::Unknown };
         assert_eq!(bali.label(Language::Id), "tanggal tidak diketahui");
+        let winter = Dates { ends_on: day(2018, 1, 31), ..solo };
+        assert_eq!(winter.label(Language::Id), "Desember 2017 – Januari 2018");
+        assert_eq!(winter.written(winter.ends_on).as_deref(), Some("2018-01"));
+        let years = Dates { starts_on: day(2017, 1, 1), ends_on: day(2018, 12, 31), precision: DatePrecision::Year };
+        assert_eq!(years.label(Language::En), "2017–2018");
+    }
+
+    #[test]
+    fn a_month_or_a_year_is_told_by_its_first_and_its_last_day() {
+        let refused = |from: (i32, u32, u32), to: (i32, u32, u32), precision| {
+            let day = |(y, m, d)| NaiveDate::from_ymd_opt(y, m, d);
+            let mut faults = Vec::new();
+            Dates { starts_on: day(from), ends_on: day(to), precision }.check_whole(&mut faults);
+            faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
+        };
+        assert!(refused((2028, 2, 1), (2028, 2, 29), DatePrecision::Month).is_empty());
+        assert!(refused((2017, 1, 1), (2017, 12, 31), DatePrecision::Year).is_empty());
+        assert!(refused((2017, 3, 4), (2017, 3, 9), DatePrecision::Day).is_empty());
+        assert_eq!(refused((2017, 12, 15), (2017, 12, 30), DatePrecision::Month), ["/dates/starts_on", "/dates/ends_on"]);
+        assert_eq!(refused((2017, 1, 1), (2017, 11, 30), DatePrecision::Year), ["/dates/ends_on"]);
     }
 
     #[test]

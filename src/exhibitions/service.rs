@@ -18,7 +18,10 @@ use crate::{
     identity::policy::{EditLineup, ManageExhibition, Permit, RemoveLineup},
     platform::clock::now,
     transitions::Machine,
-    values::{Localized, MOST_TRIES, MoneyInput, check_handle, check_text, first_free, handle_from},
+    values::{
+        Localized, MOST_TRIES, MoneyInput, check_handle, check_text, first_free, handle_from, places::check_province, reading::read_twice,
+        text::is_visible,
+    },
     work::Work,
 };
 
@@ -64,9 +67,12 @@ pub async fn create(work: &Work, permit: &Permit<ManageExhibition>, agency_id: U
         previous_ends_on: None,
         previous_precision: None,
         calendar_starts_on: None,
+        calendar_sessions: None,
+        calendar_sessions_from: None,
         time_zone: String::new(),
         status: ExhibitionStatus::Draft,
         status_reason: None,
+        announced_at: None,
         lineup_frozen_at: None,
         source: source.text,
         source_status: source.status,
@@ -118,16 +124,25 @@ fn apply(mut exhibition: Model, profile: Profile) -> Outcome<Model> {
         description.check("/description", 10_000, &mut faults);
     }
     check_text(&profile.city, "/city", 120, &mut faults);
-    check_province(&profile.province_code, &mut faults);
+    // What an older version took may stay as long as nobody touches it.
+    let is_new = exhibition.province_code.is_empty();
+    if is_new || profile.province_code != exhibition.province_code {
+        check_province(&profile.province_code, "/province_code", &mut faults);
+    }
     check_zone(&profile.time_zone, "/time_zone", &mut faults);
     profile.dates.check(&mut faults);
+    if is_new || profile.dates != before.1 {
+        profile.dates.check_whole(&mut faults);
+    }
     let hours = normal_hours(profile.opening_hours, &mut faults);
-    // What an older version took may stay as long as nobody touches it.
     if (&hours, &profile.dates) != (&before.0, &before.1) {
         check_hours(&hours, &profile.dates, &mut faults);
     }
     if let Some(venue) = &profile.venue {
         check_text(&venue.name, "/venue/name", 200, &mut faults);
+        if exhibition.venue != Some(json!(venue)) {
+            check_halls(&venue.halls, &mut faults);
+        }
     }
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
@@ -142,10 +157,13 @@ fn apply(mut exhibition: Model, profile: Profile) -> Outcome<Model> {
     Ok(with_dates(exhibition, &profile.dates))
 }
 
-fn check_province(code: &str, faults: &mut Vec<FieldFault>) {
-    let shaped = code.len() == 5 && code.starts_with("ID-") && code[3..].bytes().all(|b| b.is_ascii_uppercase());
-    if !shaped {
-        faults.push(field("/province_code", "bad_province_code", say("Kode ISO 3166-2 seperti ID-BA.", "An ISO 3166-2 code such as ID-BA.")));
+/// Validates names of halls: each can be read, and no two alike.
+fn check_halls(halls: &[String], faults: &mut Vec<FieldFault>) {
+    for (index, hall) in halls.iter().enumerate() {
+        check_text(hall, &format!("/venue/halls/{index}"), 120, faults);
+    }
+    for index in read_twice(halls.iter().map(String::as_str)) {
+        faults.push(field(format!("/venue/halls/{index}"), "twice", say("Nama aula ganda.", "The hall is named twice.")));
     }
 }
 
@@ -187,6 +205,7 @@ pub async fn step(
     // Waits for who is handing in or adding to the line-up, and keeps others waiting; a stale version is noticed below.
     store::locked(work.db(), exhibition.id).await?;
     match event {
+        ExhibitionEvent::Announce => exhibition.announced_at = Some(now()),
         ExhibitionEvent::Open | ExhibitionEvent::Start if exhibition.date_precision != DatePrecision::Day => {
             let detail = say("Tetapkan hari pertama dan terakhir dahulu.", "Set the first and the last day before.");
             return Err(Fault::conflict("dates_not_exact", detail));
@@ -203,7 +222,7 @@ pub async fn step(
         ExhibitionEvent::Close => {
             applications::store::start_review(work.db(), exhibition.id).await?;
         }
-        ExhibitionEvent::Cancel if reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) => {
+        ExhibitionEvent::Cancel if reason.as_ref().is_none_or(|reason| !is_visible(reason)) => {
             return Err(Fault::invalid_field("/reason", "required", say("Sebutkan alasannya.", "State the reason.")));
         }
         _ => {}
@@ -289,6 +308,7 @@ fn moved_hours(exhibition: &Model, moved: TimeDelta) -> serde_json::Value {
 pub async fn postpone(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Model, dates: Dates, reason: Option<String>) -> Outcome<Model> {
     let mut faults = Vec::new();
     dates.check(&mut faults);
+    dates.check_whole(&mut faults);
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }

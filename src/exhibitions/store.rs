@@ -52,9 +52,16 @@ pub mod entity {
         pub previous_precision: Option<DatePrecision>,
         /// The first day under which calendars know it.
         pub calendar_starts_on: Option<Date>,
+        /// Opening hours by whose order within their days calendars know the sessions, and the first day that they count from: those
+        /// there were when an older version named sessions so.
+        #[sea_orm(column_type = "JsonBinary", nullable)]
+        pub calendar_sessions: Option<Json>,
+        pub calendar_sessions_from: Option<Date>,
         pub time_zone: String,
         pub status: ExhibitionStatus,
         pub status_reason: Option<String>,
+        /// Since when it is public; absent of a draft, and of what was cancelled as one.
+        pub announced_at: Option<DateTimeUtc>,
         pub lineup_frozen_at: Option<DateTimeUtc>,
         pub source: Option<String>,
         pub source_status: Option<String>,
@@ -251,15 +258,15 @@ pub async fn lineup(connection: &Connection, exhibition: Uuid, sme: Option<Uuid>
     Ok(rows.iter().map(|row| LineupRow::from_query_result(row, "")).collect::<Result<_, _>>()?)
 }
 
-/// What the public may read: exhibitions that are announced, those with dates first, the latest first.
+/// What the public may read: exhibitions that were announced once, the newest first.
 pub async fn public(connection: &Connection) -> Outcome<Vec<entity::Model>> {
-    let find = entity::Entity::find().filter(entity::Column::Status.ne("draft"));
+    let find = entity::Entity::find().filter(entity::Column::AnnouncedAt.is_not_null());
     let find = find.order_by_desc(entity::Column::CreatedAt).order_by_desc(entity::Column::Id).limit(500);
     Ok(find.all(connection).await?)
 }
 
 pub async fn public_by_slug(connection: &Connection, slug: &str) -> Outcome<entity::Model> {
-    let find = entity::Entity::find().filter(entity::Column::Slug.eq(slug)).filter(entity::Column::Status.ne("draft"));
+    let find = entity::Entity::find().filter(entity::Column::Slug.eq(slug)).filter(entity::Column::AnnouncedAt.is_not_null());
     find.one(connection).await?.ok_or_else(Fault::not_found)
 }
 

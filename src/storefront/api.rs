@@ -421,16 +421,7 @@ impl StorefrontApi {
         let language = visit.language;
         let public = visit.answer(|app| async move {
             let rows = exhibitions::store::public(app.database.reader()).await?;
-            let items: Vec<syndication::Item> = rows
-                .iter()
-                .map(|row| syndication::Item {
-                    title: row.title.in_language(language).to_owned(),
-                    link: page_address(&app, row),
-                    description: format!("{}, {}", exhibitions::service::dates_of(row).label(language), row.city),
-                    at: row.created_at,
-                    changed_at: row.updated_at,
-                })
-                .collect();
+            let items: Vec<syndication::Item> = rows.iter().map(|row| feeds::news(row, page_address(&app, row), language)).collect();
             let title = if language == Language::En { "Exhibitions" } else { "Pameran" };
             Ok(whole(syndication::rss(title, &app.config.public_url(), &items)?))
         });

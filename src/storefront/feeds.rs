@@ -1,5 +1,7 @@
 //! An exhibition for other programs: a calendar (RFC 5545) and an `ExhibitionEvent` of schema.org.
 
+use std::collections::BTreeMap;
+
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::{OffsetComponents, OffsetName, Tz};
 use icalendar::{Calendar, CalendarDateTime, Component, Event, EventLike, EventStatus};
@@ -7,10 +9,11 @@ use serde_json::{Value, json};
 
 use crate::{
     exhibitions::{
-        model::{DatePrecision, Dates, ExhibitionStatus, Venue},
+        model::{DatePrecision, Dates, ExhibitionStatus, OpeningHours, Venue},
         service::{dates_of, first_day, hours_of, previous_dates},
         store::entity::Model as Exhibition,
     },
+    storefront::syndication::Item,
     values::Language,
 };
 
@@ -37,20 +40,45 @@ fn schedule(exhibition: &Exhibition) -> Schedule {
         (ExhibitionStatus::Cancelled, Some(before)) if now.starts_on.is_none() => Schedule::Cancelled(before),
         (ExhibitionStatus::Cancelled, _) => Schedule::Cancelled(now),
         (_, Some(before)) if now.starts_on.is_none() => Schedule::Postponed(before),
-        (_, Some(before)) if before.starts_on != now.starts_on => Schedule::Moved { from: before, to: now },
+        (_, Some(before)) if (before.starts_on, before.precision) != (now.starts_on, now.precision) => Schedule::Moved { from: before, to: now },
         _ => Schedule::AsAnnounced(now),
     }
 }
 
-/// The days that calendars have or had, and whether they are off. `None` if the days were never known.
-fn calendar_days(exhibition: &Exhibition) -> Option<(NaiveDate, NaiveDate, bool)> {
-    let days = |dates: &Dates| dates.starts_on.zip(dates.ends_on).filter(|_| dates.precision == DatePrecision::Day);
-    let ((first, last), is_off) = match schedule(exhibition) {
-        Schedule::AsAnnounced(dates) => (days(&dates)?, false),
-        Schedule::Moved { from, to } => days(&to).map(|days| (days, false)).or_else(|| days(&from).map(|days| (days, true)))?,
-        Schedule::Postponed(dates) | Schedule::Cancelled(dates) => (days(&dates)?, true),
+/// What people are told before anything else if an exhibition is not held as it was announced.
+fn notice(exhibition: &Exhibition, language: Language) -> Option<&'static str> {
+    let (id, en) = match schedule(exhibition) {
+        Schedule::AsAnnounced(_) => return None,
+        Schedule::Moved { .. } => ("Dijadwalkan ulang", "Rescheduled"),
+        Schedule::Postponed(_) => ("Ditunda", "Postponed"),
+        Schedule::Cancelled(_) => ("Dibatalkan", "Cancelled"),
     };
-    Some((first, last, is_off))
+    Some(if language == Language::En { en } else { id })
+}
+
+/// An exhibition as one piece of news: published when it was announced, and told with what has become of it.
+pub fn news(exhibition: &Exhibition, link: String, language: Language) -> Item {
+    let (title, notice) = (exhibition.title.in_language(language), notice(exhibition, language));
+    let when_and_where = format!("{}, {}", dates_of(exhibition).label(language), exhibition.city);
+    let reason = exhibition.status_reason.as_deref().filter(|_| notice.is_some());
+    Item {
+        title: notice.map_or_else(|| title.to_owned(), |notice| format!("{notice}: {title}")),
+        link,
+        description: reason.map_or_else(|| when_and_where.clone(), |reason| format!("{when_and_where}. {reason}")),
+        at: exhibition.announced_at.unwrap_or(exhibition.created_at),
+        changed_at: exhibition.updated_at,
+    }
+}
+
+/// The days that calendars have or, while new ones are not known to the day, had, and whether they are off. `None` if the days were
+/// never known.
+fn calendar_days(exhibition: &Exhibition) -> Option<(NaiveDate, NaiveDate, bool)> {
+    let days = |dates: Dates| dates.starts_on.zip(dates.ends_on).filter(|_| dates.precision == DatePrecision::Day);
+    if let Some((first, last)) = days(dates_of(exhibition)) {
+        return Some((first, last, exhibition.status == ExhibitionStatus::Cancelled));
+    }
+    let (first, last) = previous_dates(exhibition).and_then(days)?;
+    Some((first, last, true))
 }
 
 /// A text of one value (RFC 5545, 3.3.11): line ends of any kind are line feeds, which are written as `\n`, and the controls that
@@ -102,24 +130,45 @@ struct Session {
     ends: NaiveDateTime,
 }
 
-/// The sessions of an exhibition that begins on `first`, in their order. A session keeps its UID when it moves with the exhibition,
-/// since it is named by the day on which it was first announced, and from the second on of a day by its number.
+/// From when until when it is open, in order. Of two that an older version took for one moment, the first.
+fn spans(hours: &[OpeningHours]) -> Vec<(NaiveDateTime, NaiveDateTime)> {
+    let mut spans: Vec<_> = hours.iter().filter_map(OpeningHours::span).collect();
+    spans.sort();
+    spans.dedup_by_key(|(starts, _)| *starts);
+    spans
+}
+
+/// The sessions of an exhibition that begins on `first`, in their order. A session keeps its UID when it moves with the exhibition
+/// and when others come or go, since it is named by the day on which it was first announced and the time at which it opens.
 fn sessions(exhibition: &Exhibition, first: NaiveDate) -> Vec<Session> {
     let Some(base) = first_day(exhibition) else { return Vec::new() };
     let named_from = exhibition.calendar_starts_on.unwrap_or(first);
-    let mut hours: Vec<_> = hours_of(exhibition).into_iter().filter_map(|hours| Some((hours.span()?, hours.day))).collect();
-    hours.sort();
-    let mut sessions = Vec::new();
-    let (mut day_before, mut number) = (None, 0);
-    for ((starts, ends), day) in hours {
-        number = if day_before == Some(day) { number + 1 } else { 1 };
-        day_before = Some(day);
-        let moved = first - base;
-        let name = named_from + (day - base);
-        let uid = if number == 1 { format!("{}-{name}@etalase", exhibition.id) } else { format!("{}-{name}-{number}@etalase", exhibition.id) };
-        sessions.push(Session { uid, starts: starts + moved, ends: ends + moved });
-    }
-    sessions
+    let numbers = known_numbers(exhibition);
+    let moved = first - base;
+    let session = |(starts, ends): (NaiveDateTime, NaiveDateTime)| {
+        let day = starts.date() - base;
+        let (id, name) = (exhibition.id, named_from + day);
+        let uid = match numbers.get(&(day, starts.time())) {
+            None => format!("{id}-{name}T{}@etalase", starts.format("%H%M")),
+            Some(1) => format!("{id}-{name}@etalase"),
+            Some(number) => format!("{id}-{name}-{number}@etalase"),
+        };
+        Session { uid, starts: starts + moved, ends: ends + moved }
+    };
+    spans(&hours_of(exhibition)).into_iter().map(session).collect()
+}
+
+/// Sessions whose names calendars have from an older version, by how many days after the first they are and when they open: the
+/// number within the day by which it named them.
+fn known_numbers(exhibition: &Exhibition) -> BTreeMap<(TimeDelta, NaiveTime), usize> {
+    let hours = exhibition.calendar_sessions.clone().and_then(|hours| serde_json::from_value::<Vec<OpeningHours>>(hours).ok());
+    let Some((hours, from)) = hours.zip(exhibition.calendar_sessions_from) else { return BTreeMap::new() };
+    let mut on_day: BTreeMap<NaiveDate, usize> = BTreeMap::new();
+    let number = |(starts, _): (NaiveDateTime, NaiveDateTime)| {
+        let number = on_day.entry(starts.date()).and_modify(|number| *number += 1).or_insert(1);
+        ((starts.date() - from, starts.time()), *number)
+    };
+    spans(&hours).into_iter().map(number).collect()
 }
 
 /// How a zone's clocks go at one moment.
@@ -196,17 +245,6 @@ fn utc_offset(seconds: i32) -> String {
     format!("{sign}{:02}{:02}{rest}", all / 3600, all / 60 % 60)
 }
 
-/// The first or last day as exactly as it is known: a month is `2017-12`.
-fn written(day: Option<NaiveDate>, precision: DatePrecision) -> Option<String> {
-    let format = match precision {
-        DatePrecision::Day => "%Y-%m-%d",
-        DatePrecision::Month => "%Y-%m",
-        DatePrecision::Year => "%Y",
-        DatePrecision::Unknown => return None,
-    };
-    day.map(|day| day.format(format).to_string())
-}
-
 /// The `ExhibitionEvent`. What is postponed to days that nobody knows yet keeps the days it was announced for, and what has new
 /// days names the old first one (schema.org, `EventStatusType` and `previousStartDate`).
 pub fn json_ld(exhibition: &Exhibition, organiser: &str, address: &str, language: Language) -> Value {
@@ -238,9 +276,9 @@ pub fn json_ld(exhibition: &Exhibition, organiser: &str, address: &str, language
             },
         },
         "organizer": { "@type": "GovernmentOrganization", "name": organiser },
-        "startDate": written(dates.starts_on, dates.precision),
-        "endDate": written(dates.ends_on, dates.precision),
-        "previousStartDate": before.and_then(|before| written(before.starts_on, before.precision)),
+        "startDate": dates.written(dates.starts_on),
+        "endDate": dates.written(dates.ends_on),
+        "previousStartDate": before.and_then(|before| before.written(before.starts_on)),
         "description": exhibition.description.as_ref().map(|text| text.in_language(language)),
     });
     event
@@ -288,9 +326,12 @@ mod tests {
             previous_ends_on: None,
             previous_precision: None,
             calendar_starts_on: None,
+            calendar_sessions: None,
+            calendar_sessions_from: None,
             time_zone: "Asia/Makassar".into(),
             status: ExhibitionStatus::Announced,
             status_reason: None,
+            announced_at: Some(now()),
             lineup_frozen_at: None,
             source: None,
             source_status: None,
@@ -374,7 +415,7 @@ mod tests {
         let open = Exhibition { opening_hours: hours, ..bali() };
         let text = calendar(&open, "x", Language::Id).expect("a calendar");
         let id = Uuid::nil();
-        let expected = [format!("UID:{id}-2030-05-01@etalase"), format!("UID:{id}-2030-05-01-2@etalase"), format!("UID:{id}-2030-05-02@etalase")];
+        let expected = ["2030-05-01T0900", "2030-05-01T1400", "2030-05-02T1800"].map(|name| format!("UID:{id}-{name}@etalase"));
         assert_eq!(uids(&text.replace("\r\n ", "")), expected);
         assert!(text.contains("DTEND;TZID=Asia/Makassar:20300502T000000") && text.contains("DTEND;TZID=Asia/Makassar:20300503T020000"), "{text}");
         let nowhere = Exhibition {
@@ -390,9 +431,64 @@ mod tests {
             ..open
         };
         let text = calendar(&nowhere, "x", Language::Id).expect("a calendar").replace("\r\n ", "");
-        assert!(uids(&text)[0].ends_with("-2030-04-01@etalase") && text.matches("STATUS:CANCELLED\r\n").count() == 3, "{text}");
+        assert!(uids(&text)[0].ends_with("-2030-04-01T0900@etalase") && text.matches("STATUS:CANCELLED\r\n").count() == 3, "{text}");
         assert!(text.contains("DTSTART;TZID=Asia/Makassar:20300501T090000") && text.contains("SEQUENCE:4\r\n"), "{text}");
         assert!(text.contains("COMMENT:Banjir\\nBEGIN:VALARM\r\n") && text.contains("LAST-MODIFIED:"), "{text}");
+    }
+
+    /// Of each session, the UID without what is the same in all.
+    fn names(exhibition: &Exhibition) -> Vec<String> {
+        let first = exhibition.starts_on.expect("a day");
+        let name = |session: Session| session.uid.replace(&format!("{}-", Uuid::nil()), "").replace("@etalase", "");
+        sessions(exhibition, first).into_iter().map(name).collect()
+    }
+
+    #[test]
+    fn a_session_stays_the_same_one_when_another_comes_or_goes_before_it() {
+        let hours = |day: &str, opens: &str, closes: &str| json!({ "day": day, "opens": opens, "closes": closes });
+        let afternoon = hours("2030-05-01", "14:00", "17:00");
+        let open = Exhibition { opening_hours: json!([afternoon]), ..bali() };
+        assert_eq!(names(&open), ["2030-05-01T1400"]);
+        let longer = Exhibition { opening_hours: json!([afternoon, hours("2030-05-01", "09:00", "12:00")]), ..bali() };
+        assert_eq!(names(&longer), ["2030-05-01T0900", "2030-05-01T1400"]);
+        // What calendars have from an older version keeps its name, also when it moves to other days; what is new has one of its own.
+        let known = Exhibition { calendar_sessions: Some(json!([afternoon])), calendar_sessions_from: Some(day(2030, 5, 1)), ..longer };
+        assert_eq!(names(&known), ["2030-05-01T0900", "2030-05-01"]);
+        let later = Exhibition {
+            starts_on: Some(day(2030, 6, 1)),
+            ends_on: Some(day(2030, 6, 4)),
+            calendar_starts_on: Some(day(2030, 5, 1)),
+            opening_hours: json!([hours("2030-06-01", "14:00", "17:00"), hours("2030-06-02", "14:00", "17:00")]),
+            ..known
+        };
+        assert_eq!(names(&later), ["2030-05-01", "2030-05-02T1400"]);
+        let two = json!([hours("2030-05-01", "14:00", "17:00"), hours("2030-05-01", "09:00", "12:00")]);
+        let both = Exhibition { opening_hours: two.clone(), calendar_sessions: Some(two), calendar_sessions_from: Some(day(2030, 5, 1)), ..bali() };
+        assert_eq!(names(&both), ["2030-05-01", "2030-05-01-2"]);
+    }
+
+    #[test]
+    fn what_is_cancelled_stays_in_calendars_on_the_days_that_they_have() {
+        let month = Exhibition {
+            starts_on: Some(day(2030, 8, 1)),
+            ends_on: Some(day(2030, 8, 31)),
+            date_precision: DatePrecision::Month,
+            previous_starts_on: Some(day(2030, 5, 1)),
+            previous_ends_on: Some(day(2030, 5, 4)),
+            previous_precision: Some(DatePrecision::Day),
+            opening_hours: json!([]),
+            ..bali()
+        };
+        let cancelled = Exhibition { status: ExhibitionStatus::Cancelled, ..month.clone() };
+        let same_month = Exhibition { starts_on: Some(day(2030, 5, 1)), ends_on: Some(day(2030, 5, 31)), ..month.clone() };
+        for exhibition in [&month, &cancelled, &same_month] {
+            let text = calendar(exhibition, "x", Language::Id).expect("a calendar");
+            assert!(text.contains("DTSTART;VALUE=DATE:20300501") && text.contains("STATUS:CANCELLED"), "{text}");
+        }
+        assert_eq!(json_ld(&same_month, "Disperindag", "x", Language::Id)["eventStatus"], "https://schema.org/EventRescheduled");
+        assert_eq!((notice(&month, Language::En), notice(&cancelled, Language::Id)), (Some("Rescheduled"), Some("Dibatalkan")));
+        let unknown = Exhibition { starts_on: None, ends_on: None, date_precision: DatePrecision::Unknown, ..month };
+        assert_eq!((notice(&unknown, Language::En), notice(&bali(), Language::En)), (Some("Postponed"), None));
     }
 
     #[test]

@@ -121,6 +121,39 @@ on_both! {
         assert_eq!(trail.column("/action")[..3], ["remove_from_call", "add_requirement", "add_requirement"]);
     }
 
+    async fn what_is_asked_can_be_read_and_is_no_riddle(world: World) {
+        let town = world.town().await;
+        let exhibition = town.exhibition("pameran").await;
+        let path = format!("/v1/exhibitions/{exhibition}");
+        let rule = |source: &str| json!({ "scope": "all", "any_of": ["nib"], "valid_through": "end", "severity": "warn", "source": source });
+        for source in [" ", "\u{3164}", "\u{2800}"] {
+            town.coordinator.post(&format!("{path}/requirements"), rule(source)).await.refuses("/source");
+        }
+        town.coordinator.post(&format!("{path}/requirements"), rule("SE 12/2029")).await.expect(201);
+        let question = |options: Value| json!({ "text": { "id": "Ukuran?" }, "kind": "choice", "options": options });
+        for options in [json!(["S", "M", "s"]), json!(["10 x 20", "10\u{a0}\u{d7} 20", "10 \u{d7} 20"]), json!(["A-1", "B", "A\u{2013}1"])] {
+            town.coordinator.post(&format!("{path}/questions"), question(options)).await.refuses("/options/2");
+        }
+        town.coordinator.post(&format!("{path}/questions"), question(json!(["S", "M"]))).await.expect(201);
+    }
+
+    async fn next_years_call_opens_at_the_same_time_of_day(world: World) {
+        let town = world.town().await;
+        let fair = json!({
+            "agency_id": town.agency, "slug": "berlin", "title": { "id": "Pameran" }, "city": "Berlin", "province_code": "ID-KB", "time_zone": "Europe/Berlin",
+            "dates": { "starts_on": "2031-01-10", "ends_on": "2031-01-12", "precision": "day" },
+        });
+        let path = format!("/v1/exhibitions/{}", town.coordinator.post("/v1/exhibitions", fair).await.expect(201).text("/id"));
+        let call = json!({ "intro": { "id": "Ayo." }, "opens_at": "2030-12-01T09:00", "closes_at": "2030-12-20T17:00", "confirm_by": "2031-01-02T12:00", "capacity": 5 });
+        let request = town.coordinator.request(reqwest::Method::PUT, &format!("{path}/call")).json(&call);
+        town.coordinator.send(request).await.expect(200);
+        let summer = json!({ "slug": "berlin-lagi", "dates": { "starts_on": "2031-07-10", "ends_on": "2031-07-12", "precision": "day" } });
+        let next = town.coordinator.post(&format!("{path}/clone"), summer).await.expect(201).text("/id");
+        let call = town.coordinator.get(&format!("/v1/exhibitions/{next}/call")).await.expect(200);
+        let times = ["opens_at", "closes_at", "confirm_by"].map(|name| call.text(&format!("/{name}/local")));
+        assert_eq!(times, ["2031-05-31T09:00", "2031-06-19T17:00", "2031-07-02T12:00"]);
+    }
+
     async fn questions_are_listed_in_order_and_answered_in_kind_by_those_whom_they_concern(world: World) {
         let town = world.town().await;
         let exhibition = open_exhibition(&town, "pameran", 5).await;

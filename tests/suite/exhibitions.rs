@@ -132,6 +132,59 @@ on_both! {
         assert_eq!((after.text("/data/0/status_reason"), after.text("/data/1/dates_label")), ("Banjir.".into(), "August 2030".into()));
     }
 
+    async fn a_draft_that_is_cancelled_was_never_public_and_stays_so(world: World) {
+        let town = world.town().await;
+        let id = town.coordinator.post("/v1/exhibitions", new_exhibition(&town, "rahasia")).await.expect(201).text("/id");
+        let path = format!("/v1/exhibitions/{id}");
+        town.coordinator.post(&format!("{path}/cancel"), json!({ "reason": "Anggaran ditolak." })).await.expect(200);
+        for part in ["", "/calendar.ics", "/event.jsonld", "/call", "/lineup"] {
+            world.public().get(&format!("/v1/storefront/exhibitions/rahasia{part}")).await.expect(404);
+        }
+        assert_eq!(world.public().get("/v1/storefront/exhibitions").await.expect(200).count(), 0);
+        let rss = world.public().get("/v1/storefront/feeds/exhibitions.rss").await.expect(200).content();
+        assert!(!rss.contains("Solo fair") && !rss.contains("Anggaran"), "{rss}");
+        town.owner.get(&path).await.expect(404);
+        town.officer.get(&path).await.expect(200).has("", &json!({ "status": "cancelled", "status_reason": "Anggaran ditolak." }));
+        // An older version announces without saying when.
+        let second = town.coordinator.post("/v1/exhibitions", new_exhibition(&town, "lama")).await.expect(201).text("/id");
+        world.execute("update exhibitions set status = 'announced' where slug = 'lama'", vec![]).await.unwrap();
+        town.coordinator.post(&format!("/v1/exhibitions/{second}/cancel"), json!({ "reason": "Banjir." })).await.expect(200);
+        world.public().get("/v1/storefront/exhibitions/lama").await.expect(200).has("", &json!({ "status": "cancelled" }));
+    }
+
+    async fn places_halls_and_months_are_what_they_are_called(world: World) {
+        let town = world.town().await;
+        let body = new_exhibition(&town, "solo");
+        let month = |from: &str, to: &str, precision: &str| json!({ "starts_on": from, "ends_on": to, "precision": precision });
+        let venue = |halls: Value| json!({ "name": "Pura", "halls": halls });
+        for (name, value, pointer) in [
+            ("province_code", json!("ID-XX"), "/province_code"), ("province_code", json!(""), "/province_code"),
+            ("venue", venue(json!(["A", " "])), "/venue/halls/1"), ("venue", venue(json!(["\u{3164}"])), "/venue/halls/0"),
+            ("venue", venue(json!(["Aula A\u{2013}1", "aula a-1"])), "/venue/halls/1"), ("venue", venue(json!(["x".repeat(121)])), "/venue/halls/0"),
+            ("dates", month("2030-05-02", "2030-05-31", "month"), "/dates/starts_on"), ("dates", month("2030-05-01", "2030-05-30", "month"), "/dates/ends_on"),
+            ("dates", month("2030-02-01", "2030-12-31", "year"), "/dates/starts_on"), ("dates", month("2030-01-01", "2030-11-30", "year"), "/dates/ends_on"),
+        ] {
+            let mut wrong = body.clone();
+            wrong["opening_hours"] = json!([]);
+            wrong[name] = value;
+            town.coordinator.post("/v1/exhibitions", wrong).await.refuses(pointer);
+        }
+        let mut whole = body;
+        whole["opening_hours"] = json!([]);
+        whole["dates"] = month("2030-12-01", "2031-01-31", "month");
+        let path = format!("/v1/exhibitions/{}", town.coordinator.post("/v1/exhibitions", whole).await.expect(201).text("/id"));
+        town.coordinator.post_empty(&format!("{path}/announce")).await.expect(200);
+        assert_eq!(world.public().get("/v1/storefront/exhibitions/solo").await.expect(200).text("/dates_label"), "December 2030 – January 2031");
+        let event = world.public().get("/v1/storefront/exhibitions/solo/event.jsonld").await.expect(200);
+        assert_eq!((event.text("/startDate"), event.text("/endDate")), ("2030-12".into(), "2031-01".into()));
+        let late = json!({ "dates": month("2031-03-10", "2031-03-31", "month") });
+        town.coordinator.post(&format!("{path}/postpone"), late).await.refuses("/dates/starts_on");
+        // What an older version took stays as long as nobody touches it.
+        let older = "update exhibitions set province_code = 'ID-IJ', starts_on = '2030-12-03', ends_on = '2031-01-30'";
+        world.execute(older, vec![]).await.unwrap();
+        town.coordinator.patch(&path, "*", json!({ "city": "Solo" })).await.expect(200);
+    }
+
     async fn an_exhibition_takes_the_steps_of_its_life_in_their_order_and_by_its_coordinator(world: World) {
         let town = world.town().await;
         let today = Utc::now().with_timezone(&Pontianak).date_naive();

@@ -162,6 +162,8 @@ on_both! {
         let added = post("halls", hall.clone()).await.expect(201);
         added.has("", &hall);
         post("halls", hall.clone()).await.conflicts("name_taken");
+        post("halls", json!({ "name": "AULA\u{a0}kecil", "width_mm": 9_000, "depth_mm": 6_000 })).await.conflicts("name_taken");
+        post("batches", json!({ "name": "gelombang 1", "starts_on": "2030-05-03", "ends_on": "2030-05-04" })).await.conflicts("name_taken");
         officer.post(&format!("{}/halls", fair.path), hall.clone()).await.expect(403);
         let batch = json!({ "name": "Gelombang 2", "starts_on": "2030-05-03", "ends_on": "2030-05-04" });
         post("batches", json!({ "name": "x", "starts_on": "2030-05-04", "ends_on": "2030-05-03" })).await.refuses("/ends_on");
@@ -187,8 +189,10 @@ on_both! {
             post("booths", json!({ "booths": [beside, second] })).await.refuses(pointer);
         }
         let mut same = beside.clone();
-        same["code"] = json!("B-01");
-        post("booths", json!({ "booths": [same] })).await.conflicts("code_taken");
+        for code in ["B-01", "b-01", "B\u{2013}01"] {
+            same["code"] = json!(code);
+            post("booths", json!({ "booths": [same] })).await.conflicts("code_taken");
+        }
         officer.post(&format!("{}/booths", fair.path), json!({ "booths": [beside] })).await.expect(403);
         let plan = officer.get(&format!("{}/plan", fair.path)).await.expect(200);
         assert_eq!(plan.body["booths"].as_array().unwrap().len(), 3, "all or none");

@@ -113,6 +113,33 @@ on_both! {
         assert_eq!(world.public().get("/v1/storefront/exhibitions/solo/event.jsonld").await.expect(200).text("/startDate"), "2030-12");
     }
 
+    async fn a_session_is_the_same_event_when_another_one_is_added_before_it(world: World) {
+        let town = world.town().await;
+        let path = format!("/v1/exhibitions/{}", town.exhibition("pameran").await);
+        town.coordinator.post_empty(&format!("{path}/announce")).await.expect(200);
+        let hours = |opens: &str, closes: &str| json!({ "day": "2030-05-01", "opens": opens, "closes": closes });
+        let uids = async |hours: Value| {
+            town.coordinator.patch(&path, "*", json!({ "opening_hours": hours })).await.expect(200);
+            let calendar = world.public().get("/v1/storefront/exhibitions/pameran/calendar.ics").await.expect(200).content().replace("\r\n ", "");
+            calendar.lines().filter(|line| line.starts_with("UID:")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let one = uids(json!([hours("14:00", "17:00")])).await;
+        let two = uids(json!([hours("14:00", "17:00"), hours("09:00", "12:00")])).await;
+        assert_eq!((one.len(), two.len(), &one[0]), (1, 2, &two[1]));
+        assert_eq!(uids(json!([hours("14:00", "18:00")])).await, one);
+    }
+
+    async fn what_was_put_off_to_some_month_and_then_cancelled_is_taken_out_of_calendars(world: World) {
+        let town = world.town().await;
+        let path = format!("/v1/exhibitions/{}", town.exhibition("pameran").await);
+        town.coordinator.post_empty(&format!("{path}/announce")).await.expect(200);
+        let month = json!({ "dates": { "starts_on": "2030-08-01", "ends_on": "2030-08-31", "precision": "month" } });
+        town.coordinator.post(&format!("{path}/postpone"), month).await.expect(200);
+        town.coordinator.post(&format!("{path}/cancel"), json!({ "reason": "Banjir." })).await.expect(200);
+        let calendar = world.public().get("/v1/storefront/exhibitions/pameran/calendar.ics").await.expect(200).content();
+        assert!(calendar.contains("STATUS:CANCELLED") && calendar.contains("DTSTART;VALUE=DATE:20300501"), "{calendar}");
+    }
+
     async fn whoever_asks_is_told_what_runs(world: World) {
         let expected = json!({ "name": "etalase", "version": env!("CARGO_PKG_VERSION") });
         for path in ["/livez", "/version"] {

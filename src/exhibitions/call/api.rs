@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::App,
     documents::model::DocumentKind,
-    exhibitions::{self, api::Managed, model::ExhibitionStatus, store::entity::Model as Exhibition},
+    exhibitions::{self, api::Managed, store::entity::Model as Exhibition},
     fault::Fault,
     http::{
         Body, Member, Reply, Tag, Write,
@@ -217,7 +217,7 @@ impl CallApi {
     async fn get(&self, app: Data<&App>, member: Member, exhibition_id: Path<Uuid>) -> poem::Result<Reply<Call>> {
         let reader = app.database.reader();
         let exhibition = exhibitions::store::by_id(reader, *exhibition_id).await?;
-        if exhibition.status == ExhibitionStatus::Draft {
+        if exhibition.announced_at.is_none() {
             exhibitions::api::visible::<ReadExhibition>(&member, &exhibition)?;
         }
         let call = read(reader, &exhibition).await?;

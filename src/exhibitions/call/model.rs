@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use poem_openapi::{Enum, Object};
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -17,7 +17,7 @@ use crate::{
     },
     exhibitions::model::{is_sensible, zone_label},
     fault::{FieldFault, field, say},
-    values::Localized,
+    values::{Localized, text::is_visible},
 };
 
 /// A moment as it is read on the clock of the venue.
@@ -47,6 +47,14 @@ pub fn instant(local: &str, zone: &str, pointer: &str, faults: &mut Vec<FieldFau
         faults.push(field(pointer, "bad_local_time", message));
     }
     instant
+}
+
+/// The moment that is so much later on the clock of `zone`: at nine, as `at` is, though the clock was changed in between. Where the
+/// clock skips that time, as much later in all.
+pub fn later_by_the_clock(at: DateTime<Utc>, moved: TimeDelta, zone: &str) -> DateTime<Utc> {
+    let zone = zone.parse::<Tz>().unwrap_or(Tz::UTC);
+    let local = at.with_timezone(&zone).naive_local() + moved;
+    zone.from_local_datetime(&local).earliest().map_or(at + moved, |at| at.to_utc())
 }
 
 /// Until when a document must be valid.
@@ -298,7 +306,7 @@ pub fn check_answers(questions: &[Question], answers: &Answers, faults: &mut Vec
 pub fn check_answered(questions: &[Question], products: &[ShownProduct], answers: &Answers, faults: &mut Vec<FieldFault>) {
     let concerns = |question: &&Question| question.scope == ALL || products.iter().any(|product| product.is_in(&question.scope));
     for question in questions.iter().filter(|question| question.is_required).filter(concerns) {
-        let blank = answers.get(&question.id).is_none_or(|answer| answer.as_str().is_some_and(|text| text.trim().is_empty()));
+        let blank = answers.get(&question.id).is_none_or(|answer| answer.as_str().is_some_and(|text| !is_visible(text)));
         if blank {
             faults.push(field(format!("/answers/{}", question.id), "required", say("Wajib dijawab.", "An answer is required.")));
         }
@@ -345,6 +353,35 @@ mod tests {
         assert!(halal("2026-10-16").is_none());
         assert!(halal("2026-10-17").is_some_and(|check| check.severity == Severity::Warn && !check.blocks_acceptance()));
         assert_eq!(checklist(&default_rules(), &[], &[], (None, None)).len(), 1, "without food only what concerns everybody");
+    }
+
+    #[test]
+    fn nine_stays_nine_where_the_clocks_are_changed_in_between() {
+        let local = |text: &str| instant(text, "Europe/Berlin", "/x", &mut Vec::new()).expect("valid");
+        let later = |text: &str, days| later_by_the_clock(local(text), TimeDelta::days(days), "Europe/Berlin");
+        assert_eq!(later("2031-03-29T09:00", 3), local("2031-04-01T09:00"));
+        assert_eq!(later("2031-10-25T17:00", -300), local("2030-12-29T17:00"));
+        // There is no half past two on that night.
+        assert_eq!(later("2031-03-29T02:30", 1), local("2031-03-30T03:30"));
+        let bali = instant("2030-03-01T09:00", "Asia/Makassar", "/x", &mut Vec::new()).expect("valid");
+        assert_eq!(later_by_the_clock(bali, TimeDelta::days(364), "Asia/Makassar"), bali + TimeDelta::days(364));
+    }
+
+    #[test]
+    fn an_answer_in_which_nothing_can_be_seen_is_none() {
+        let question = Question {
+            id: Uuid::now_v7(),
+            text: Localized { id: "Apa?".into(), en: None },
+            kind: QuestionKind::Text,
+            options: Vec::new(),
+            scope: ALL.to_owned(),
+            is_required: true,
+        };
+        for (answer, count) in [("Dodol", 0), ("", 1), ("\u{3164}", 1), ("\u{2800}", 1)] {
+            let mut faults = Vec::new();
+            check_answered(std::slice::from_ref(&question), &[], &Answers::from([(question.id, answer.into())]), &mut faults);
+            assert_eq!(faults.len(), count, "{answer:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    model::{ALL, FOOD, Question, QuestionKind, Rule, default_rules, instant},
+    model::{ALL, FOOD, Question, QuestionKind, Rule, default_rules, instant, later_by_the_clock},
     store::{self, entity::Model},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     fault::{Fault, FieldFault, Outcome, field, say},
     identity::policy::{ManageExhibition, Permit},
     platform::{clock::now, jobs::JobKind},
-    values::{Localized, check_text},
+    values::{Localized, check_text, reading::read_twice},
     work::Work,
 };
 
@@ -115,6 +115,9 @@ pub async fn add_rule(work: &Work, permit: &Permit<ManageExhibition>, exhibition
     if rule.any_of.is_empty() {
         faults.push(field("/any_of", "required", say("Sebutkan dokumennya.", "Name the document.")));
     }
+    if let Some(source) = &rule.source {
+        check_text(source, "/source", 200, &mut faults);
+    }
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
@@ -130,6 +133,9 @@ pub async fn add_question(work: &Work, permit: &Permit<ManageExhibition>, exhibi
     question.text.check("/text", 500, &mut faults);
     for (index, option) in question.options.iter().enumerate() {
         check_text(option, &format!("/options/{index}"), 200, &mut faults);
+    }
+    for index in read_twice(question.options.iter().map(String::as_str)) {
+        faults.push(field(format!("/options/{index}"), "twice", say("Pilihan ganda.", "The option is there twice.")));
     }
     if (question.kind == QuestionKind::Choice) != (question.options.len() >= 2) {
         faults.push(field(
@@ -170,11 +176,12 @@ pub async fn copy(work: &Work, from: Uuid, to: &Exhibition, moved: Option<TimeDe
     let phases = phases.map(|(index, phase)| Phase { ends_at: None, is_active: i64::from(index == 0), ..phase });
     review::store::set_phases(work.db(), to.id, &phases.collect::<Vec<_>>()).await?;
     if let Some((call, moved)) = store::find(work.db(), from).await?.zip(moved) {
+        let later = |at| later_by_the_clock(at, moved, &to.time_zone);
         let call = Model {
             exhibition_id: to.id,
-            opens_at: call.opens_at + moved,
-            closes_at: call.closes_at + moved,
-            confirm_by: call.confirm_by + moved,
+            opens_at: later(call.opens_at),
+            closes_at: later(call.closes_at),
+            confirm_by: later(call.confirm_by),
             taken: 0,
             version: 1,
             decisions_version: 1,

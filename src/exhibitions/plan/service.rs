@@ -1,6 +1,6 @@
 //! Use cases of plans: draw, place, swap, suggest, publish.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::{
     fault::{Fault, Outcome, field, say},
     identity::policy::{ManageExhibition, Permit},
     platform::clock::now,
-    values::check_text,
+    values::{check_text, reading::as_read},
     work::Work,
 };
 
@@ -27,6 +27,9 @@ pub async fn add_hall(work: &Work, permit: &Permit<ManageExhibition>, exhibition
     check_range(Some(hall.depth_mm), 1_000..=1_000_000, "/depth_mm", &mut faults);
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
+    }
+    if store::halls(work.db(), exhibition.id).await?.iter().any(|other| as_read(&other.name) == as_read(&hall.name)) {
+        return Err(Fault::conflict("name_taken", say("Nama aula sudah ada.", "There is a hall with this name.")));
     }
     store::insert_hall(work.db(), exhibition.id, &hall).await?;
     work.touch_catalogue();
@@ -47,6 +50,9 @@ pub async fn add_batch(work: &Work, permit: &Permit<ManageExhibition>, exhibitio
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
     }
+    if store::batches(work.db(), exhibition.id).await?.iter().any(|other| as_read(&other.name) == as_read(&batch.name)) {
+        return Err(Fault::conflict("name_taken", say("Nama gelombang sudah ada.", "There is a batch with this name.")));
+    }
     store::insert_batch(work.db(), exhibition.id, &batch).await?;
     work.touch_catalogue();
     work.audit(permit, "add_batch", "exhibition", exhibition.id, json!({ "batch": batch.name }), None).await?;
@@ -57,10 +63,13 @@ pub async fn add_batch(work: &Work, permit: &Permit<ManageExhibition>, exhibitio
 pub async fn add_booths(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition, new: Vec<Booth>) -> Outcome<()> {
     let (halls, mut present) = (store::halls(work.db(), exhibition.id).await?, store::booths(work.db(), exhibition.id).await?);
     let known = present.len();
+    let mut codes: HashSet<String> = present.iter().map(|booth| as_read(&booth.code)).collect();
+    let mut is_taken = false;
     let mut faults = Vec::new();
     for (index, booth) in new.into_iter().enumerate() {
         let at = |name: &str| format!("/booths/{index}/{name}");
         check_text(&booth.code, &at("code"), 20, &mut faults);
+        is_taken |= !codes.insert(as_read(&booth.code));
         check_text(&booth.class, &at("class"), 40, &mut faults);
         check_range(Some(booth.width_mm), 500..=100_000, &at("width_mm"), &mut faults);
         check_range(Some(booth.depth_mm), 500..=100_000, &at("depth_mm"), &mut faults);
@@ -82,6 +91,9 @@ pub async fn add_booths(work: &Work, permit: &Permit<ManageExhibition>, exhibiti
     }
     if !faults.is_empty() {
         return Err(Fault::invalid(faults));
+    }
+    if is_taken {
+        return Err(Fault::conflict("code_taken", say("Kode stan sudah ada.", "There is a booth with this code.")));
     }
     store::insert_booths(work.db(), exhibition.id, &present[known..]).await?;
     work.touch_catalogue();
