@@ -75,23 +75,35 @@ pub fn rupiah(price: &Money) -> i64 {
     price.amount_minor / 100
 }
 
-/// The number that identifies what a product's price is asked for.
+/// What one variant is offered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer<'a> {
+    pub price: &'a Money,
+    pub availability: Availability,
+    pub gtin: Option<&'a str>,
+}
+
+/// The offer that a product is told by where only one can be named: the cheapest that can be ordered, or the cheapest if none can. Of
+/// several, one that is there sooner, and one with a number. Its price, its number and whether it can be had go together.
+pub fn leading<'a>(offers: &[Offer<'a>]) -> Option<Offer<'a>> {
+    let rank = |offer: &Offer| (!offer.availability.can_be_ordered(), offer.price.amount_minor, offer.availability, offer.gtin.is_none());
+    offers.iter().copied().min_by_key(rank)
+}
+
+/// The number that identifies what a product is told by.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Identifier<'a> {
     Gtin(&'a str),
-    /// Only dearer variants have one: there is nothing to give, and it would be wrong to say that none exists.
+    /// Only other variants have one: there is nothing to give, and it would be wrong to say that none exists.
     OfAnotherVariant,
     None,
 }
 
-/// From the price and GTIN of each variant: the product's price is that of the cheapest, so its number is as well.
-pub fn identifier<'a>(variants: impl Iterator<Item = (i64, Option<&'a str>)>) -> Identifier<'a> {
-    let variants: Vec<_> = variants.collect();
-    let cheapest = variants.iter().map(|(price, _)| *price).min();
-    let numbers = || variants.iter().filter_map(|(price, gtin)| Some((*price, (*gtin)?)));
-    match numbers().find(|(price, _)| Some(*price) == cheapest) {
-        Some((_, gtin)) => Identifier::Gtin(gtin),
-        None if numbers().next().is_some() => Identifier::OfAnotherVariant,
+/// The number of the leading offer.
+pub fn identifier<'a>(leading: &Offer<'a>, offers: &[Offer<'a>]) -> Identifier<'a> {
+    match leading.gtin {
+        Some(gtin) => Identifier::Gtin(gtin),
+        None if offers.iter().any(|offer| offer.gtin.is_some()) => Identifier::OfAnotherVariant,
         None => Identifier::None,
     }
 }
@@ -157,10 +169,29 @@ mod tests {
     }
 
     #[test]
-    fn a_product_has_the_number_of_the_variant_whose_price_it_says() {
-        assert_eq!(identifier([(2, None), (1, Some("96385074"))].into_iter()), Identifier::Gtin("96385074"));
-        assert_eq!(identifier([(1, None), (1, Some("96385074"))].into_iter()), Identifier::Gtin("96385074"));
-        assert_eq!(identifier([(1, None), (2, Some("96385074"))].into_iter()), Identifier::OfAnotherVariant);
-        assert_eq!(identifier([(1, None), (2, None)].into_iter()), Identifier::None);
+    fn a_product_is_told_by_one_variant_the_cheapest_that_can_be_ordered() {
+        use Availability::{InStock, MadeToOrder, OutOfStock};
+        let number = Some("96385074");
+        let later = MadeToOrder { days: Some(7) };
+        for (offers, price, availability, identified) in [
+            (vec![(200, InStock, None), (100, InStock, number)], 100, InStock, Identifier::Gtin("96385074")),
+            (vec![(100, InStock, None), (100, InStock, number)], 100, InStock, Identifier::Gtin("96385074")),
+            (vec![(100, InStock, None), (200, InStock, number)], 100, InStock, Identifier::OfAnotherVariant),
+            (vec![(100, InStock, None), (200, InStock, None)], 100, InStock, Identifier::None),
+            (vec![(100, OutOfStock, number), (200, later, None)], 200, later, Identifier::OfAnotherVariant),
+            (vec![(200, OutOfStock, None), (100, OutOfStock, number)], 100, OutOfStock, Identifier::Gtin("96385074")),
+            (vec![(100, later, number), (100, InStock, None)], 100, InStock, Identifier::OfAnotherVariant),
+            (vec![(100, later, None), (200, InStock, None)], 100, later, Identifier::None),
+        ] {
+            let prices: Vec<Money> = offers.iter().map(|(price, ..)| Money::idr(*price)).collect();
+            let offers: Vec<Offer> = prices
+                .iter()
+                .zip(&offers)
+                .map(|(price, (_, availability, gtin))| Offer { price, availability: *availability, gtin: *gtin })
+                .collect();
+            let found = leading(&offers).expect("an offer");
+            assert_eq!((found.price.amount_minor, found.availability, identifier(&found, &offers)), (price, availability, identified), "{offers:?}");
+        }
+        assert_eq!(leading(&[]), None);
     }
 }

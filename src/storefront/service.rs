@@ -51,7 +51,10 @@ pub async fn refresh_product(work: &Work, id: Uuid) -> Outcome<()> {
 
 /// Refreshes all published products of an SME whose profile or status changed.
 pub async fn refresh_sme(work: &Work, id: Uuid) -> Outcome<()> {
-    for product in catalogue::store::published_of(work.db(), id).await? {
+    let mut products = catalogue::store::published_of(work.db(), id).await?;
+    // In the order in which triggers lock them as well, so that nobody waits for somebody who waits for them.
+    products.sort_unstable();
+    for product in products {
         refresh_product(work, product).await?;
     }
     work.touch_catalogue();
@@ -146,7 +149,6 @@ fn card(listing: &Listing, sme: &sme::store::entity::Model, language: Language) 
     let product = &listing.product;
     let text = |text: &Option<Localized>| text.as_ref().map(|text| text.in_language(language).to_owned()).unwrap_or_default();
     let price = cheapest(listing);
-    let primary = listing.images.iter().filter(|image| image.photo.is_ready()).max_by_key(|image| (image.is_primary, -image.position));
     Card {
         id: product.id,
         handle: product.handle.clone(),
@@ -160,7 +162,7 @@ fn card(listing: &Listing, sme: &sme::store::entity::Model, language: Language) 
         made_to_order: product.made_to_order == 1,
         lead_time_days: product.lead_time_days,
         material_origins: origins(listing),
-        image: primary.map(|photo| image(photo, language)),
+        image: shown(listing).first().map(|photo| image(photo, language)),
         published_at: product.published_at,
     }
 }
@@ -173,19 +175,25 @@ fn detail(listing: &Listing, card: Card, stated: &[Stated], language: Language) 
         value: stated.value.clone(),
         shown: stated.shown.in_language(language).to_owned(),
     });
-    let ready = listing.images.iter().filter(|image| image.photo.is_ready());
     Detail {
         card,
         description: product.description.as_ref().map(|text| text.in_language(language).to_owned()).unwrap_or_default(),
         variants: listing.variants.iter().cloned().map(|variant| Variant::new(variant, &listing.tiers)).collect(),
         materials: listing.materials.iter().cloned().map(Material::from).collect(),
-        images: ready.map(|photo| image(photo, language)).collect(),
+        images: shown(listing).into_iter().map(|photo| image(photo, language)).collect(),
         shelf_life_days: product.shelf_life_days,
         storage: product.storage,
         ingredients: product.ingredients.as_ref().map(|text| text.in_language(language).to_owned()),
         attributes: attributes.collect(),
         allergens: product.allergens.clone().and_then(|list| serde_json::from_value(list).ok()),
     }
+}
+
+/// The photos that are ready: the primary one first, the others in their order.
+fn shown(listing: &Listing) -> Vec<&AttachedPhoto> {
+    let mut ready: Vec<_> = listing.images.iter().filter(|image| image.photo.is_ready()).collect();
+    ready.sort_by_key(|image| !image.is_primary);
+    ready
 }
 
 fn image(attached: &AttachedPhoto, language: Language) -> Image {

@@ -89,7 +89,7 @@ pub async fn list(connection: &Connection, row: Row) -> Outcome<()> {
                 sme_handle = excluded.sme_handle, handle = excluded.handle, listed = 1, category_path = excluded.category_path, \
                 regency_code = excluded.regency_code, price_minor = excluded.price_minor, published_at = excluded.published_at, \
                 title_sort = excluded.title_sort, card_id = excluded.card_id, card_en = excluded.card_en, \
-                detail_id = excluded.detail_id, detail_en = excluded.detail_en, search_text = excluded.search_text";
+                detail_id = excluded.detail_id, detail_en = excluded.detail_en, search_text = excluded.search_text, is_outdated = 0";
     let values: [Value; 14] = [
         row.product.into(),
         row.sme.into(),
@@ -141,9 +141,10 @@ async fn shown(connection: &Connection, products: &[Uuid], column: &str) -> Outc
     Ok(rows.into_iter().map(|row| (row.product_id, row.json.into())).collect())
 }
 
-/// Some products that were listed by a version that kept less of them.
+/// Some products that were listed by a version that kept less of them, or showed them otherwise.
 pub async fn outdated(connection: &Connection) -> Outcome<Vec<Uuid>> {
-    let text = "select product_id from storefront_products where listed = 1 and search_text not like '{%\"attributes\":%' limit 200";
+    let text =
+        "select product_id from storefront_products where listed = 1 and (is_outdated = 1 or search_text not like '{%\"attributes\":%') limit 200";
     let rows: Vec<Start> = select(connection, text, []).await?;
     Ok(rows.into_iter().map(|row| row.product_id).collect())
 }

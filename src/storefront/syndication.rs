@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     feeds::for_a_page,
     model::{CategoryRef, Image, PublicAttribute, SmeRef},
-    offer::{self, Making},
+    offer::{self, Making, Offer},
     store::{self, FeedRow, ListedDetail, Shape},
 };
 use crate::{
@@ -91,7 +91,6 @@ struct Described {
     description: String,
     sme: SmeRef,
     category: CategoryRef,
-    price: Money,
     made_to_order: bool,
     lead_time_days: Option<i64>,
     image: Option<Image>,
@@ -120,6 +119,15 @@ impl Described {
     fn availability(&self, variant: &Sold) -> offer::Availability {
         let making = Making { to_order: self.made_to_order, lead_time_days: self.lead_time_days };
         offer::availability(variant.stock_policy, variant.on_hand, making)
+    }
+
+    fn offer<'a>(&self, variant: &'a Sold) -> Offer<'a> {
+        Offer { price: &variant.price, availability: self.availability(variant), gtin: variant.gtin.as_deref() }
+    }
+
+    /// Everything that is said of it, or in short where that is all.
+    fn text(&self) -> &str {
+        if self.description.is_empty() { &self.summary } else { &self.description }
     }
 }
 
@@ -153,7 +161,7 @@ pub fn json_ld(app: &App, found: &ListedDetail, language: Language) -> Outcome<S
         "url": address,
         "productID": product.id,
         "name": product.title,
-        "description": if product.description.is_empty() { &product.summary } else { &product.description },
+        "description": product.text(),
         "inLanguage": language.tag(),
         "category": product.category.name,
         "brand": { "@type": "Brand", "name": product.sme.name },
@@ -174,8 +182,8 @@ fn picture(image: &Image) -> Option<&str> {
     jpegs.max_by_key(|rendition| rendition.width).or(image.renditions.last()).map(|rendition| rendition.url.as_str())
 }
 
-/// The feed of Google Merchant Center: RSS 2.0 with its namespace, prices without decimals. An item is a product: it says the
-/// price that its card says, and the best availability of its variants.
+/// The feed of Google Merchant Center: RSS 2.0 with its namespace, prices without decimals. An item is a product, told by its leading
+/// offer.
 pub fn merchant(app: App, language: &'static str) -> impl Stream<Item = Chunk> + Send + 'static {
     let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rss version=\"2.0\" xmlns:g=\"http://base.google.com/ns/1.0\"><channel><title>Etalase</title>\
                 <link>";
@@ -186,11 +194,11 @@ pub fn merchant(app: App, language: &'static str) -> impl Stream<Item = Chunk> +
     pages(app, (Shape::Detail, language), (Uuid::nil(), i64::MAX), frame, move |row, out| {
         let product = Described::of(&row.json)?;
         let image = product.image.as_ref().and_then(picture).map(|address| absolute(&renderer, address)).unwrap_or_default();
-        let price = format!("{} {}", offer::rupiah(&product.price), product.price.currency);
-        let availability = product.variants.iter().map(|variant| product.availability(variant)).min().unwrap_or(offer::Availability::OutOfStock);
-        let from = availability.starts(Utc::now().date_naive()).unwrap_or_default();
-        let numbers = product.variants.iter().map(|variant| (variant.price.amount_minor, variant.gtin.as_deref()));
-        let (gtin, exists) = match offer::identifier(numbers) {
+        let offers: Vec<Offer> = product.variants.iter().map(|variant| product.offer(variant)).collect();
+        let Some(leading) = offer::leading(&offers) else { return Ok(()) };
+        let price = format!("{} {}", offer::rupiah(leading.price), leading.price.currency);
+        let from = leading.availability.starts(Utc::now().date_naive()).unwrap_or_default();
+        let (gtin, exists) = match offer::identifier(&leading, &offers) {
             offer::Identifier::Gtin(gtin) => (gtin, ""),
             offer::Identifier::OfAnotherVariant => ("", ""),
             offer::Identifier::None => ("", "no"),
@@ -200,11 +208,11 @@ pub fn merchant(app: App, language: &'static str) -> impl Stream<Item = Chunk> +
         let pairs = [
             ("g:id", id.as_str()),
             ("g:title", cut(&product.title, MOST_OF_TITLE)),
-            ("g:description", cut(&product.summary, MOST_OF_DESCRIPTION)),
+            ("g:description", cut(product.text(), MOST_OF_DESCRIPTION)),
             ("g:link", &link),
             ("g:image_link", &image),
             ("g:price", &price),
-            ("g:availability", availability.in_merchant_center()),
+            ("g:availability", leading.availability.in_merchant_center()),
             ("g:availability_date", &from),
             ("g:condition", offer::CONDITION_IN_MERCHANT_CENTER),
             ("g:brand", &product.sme.name),
