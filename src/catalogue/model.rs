@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     fault::{FieldFault, Say, field, say},
     transitions::state_machine,
-    values::{Language, Localized, MoneyInput, reading::as_read},
+    values::{Language, Localized, MoneyInput, reading::as_read, text::is_visible},
 };
 
 /// Where a listing stands (product.md 3.2).
@@ -406,23 +406,30 @@ pub fn check_range(value: Option<i64>, range: std::ops::RangeInclusive<i64>, poi
     }
 }
 
-/// Validates a GTIN: 8, 12, 13 or 14 digits, the last of which is the check digit (GS1 General Specifications 7.9).
+/// Validates a GTIN: 8, 12, 13 or 14 digits, not all of them zero, the last of which is the check digit (GS1 General Specifications
+/// 7.9).
 pub fn check_gtin(gtin: &str, pointer: &str, faults: &mut Vec<FieldFault>) {
     let digits: Option<Vec<u32>> = gtin.chars().map(|c| c.to_digit(10)).collect();
     let valid = digits.is_some_and(|digits| {
         let weighted = digits.iter().rev().enumerate().map(|(place, digit)| if place % 2 == 1 { digit * 3 } else { *digit });
-        matches!(digits.len(), 8 | 12 | 13 | 14) && weighted.sum::<u32>().is_multiple_of(10)
+        matches!(digits.len(), 8 | 12 | 13 | 14) && weighted.sum::<u32>().is_multiple_of(10) && digits.iter().any(|digit| *digit != 0)
     });
     if !valid {
         faults.push(field(pointer, "bad_gtin", say("GTIN atau angka pemeriksanya salah.", "Not a GTIN, or its check digit is wrong.")));
     }
 }
 
-/// Validates options: at most three axes, names and values that are neither blank nor long, no two axes of one name.
+/// A GTIN as the number of 14 digits that it is: a shorter one has zeros before it (GS1 General Specifications 3.3.2).
+pub fn gtin_read(gtin: &str) -> String {
+    format!("{gtin:0>14}")
+}
+
+/// Validates options: at most three axes, names and values of one line that are neither blank nor long, no two axes of one name.
 pub fn check_options(options: &BTreeMap<String, String>, pointer: &str, faults: &mut Vec<FieldFault>) {
-    let fits = |text: &String| !as_read(text).is_empty() && text.chars().count() <= 60;
+    let fits = |text: &String| is_visible(text) && !text.contains(['\n', '\t']) && text.chars().count() <= 60;
     if options.len() > 3 || options.iter().any(|(name, value)| !fits(name) || !fits(value)) {
-        let message = say("Paling banyak 3 pilihan, masing-masing 1–60 karakter.", "At most 3 options, each of 1 to 60 characters.");
+        let message =
+            say("Paling banyak 3 pilihan, masing-masing satu baris 1–60 karakter.", "At most 3 options, each of one line of 1 to 60 characters.");
         faults.push(field(pointer, "bad_options", message));
     } else if options.keys().map(|name| as_read(name)).collect::<BTreeSet<_>>().len() < options.len() {
         let message = say("Dua pilihan dengan nama yang sama.", "Two options of the same name.");
@@ -509,10 +516,27 @@ mod tests {
 
     #[test]
     fn a_gtin_needs_the_right_check_digit() {
-        for (gtin, valid) in [("4006381333931", true), ("4006381333932", false), ("96385074", true), ("12345", false), ("4006381-33393", false)] {
+        for (gtin, valid) in
+            [("4006381333931", true), ("4006381333932", false), ("96385074", true), ("12345", false), ("4006381-33393", false), ("00000000", false)]
+        {
             let mut faults = Vec::new();
             check_gtin(gtin, "/gtin", &mut faults);
             assert_eq!(faults.is_empty(), valid, "{gtin}");
+        }
+    }
+
+    #[test]
+    fn a_gtin_is_the_same_number_with_and_without_zeros_before_it() {
+        assert_eq!(gtin_read("96385074"), "00000096385074");
+        assert_eq!(gtin_read("4006381333931"), gtin_read("04006381333931"));
+    }
+
+    #[test]
+    fn an_option_is_one_line_in_which_something_can_be_seen() {
+        for (value, is_refused) in [("merah", false), ("merah\ntua", true), ("merah\ttua", true), ("\u{3164}", true), ("\u{2800}", true)] {
+            let mut faults = Vec::new();
+            check_options(&BTreeMap::from([("warna".to_owned(), value.to_owned())]), "/options", &mut faults);
+            assert_eq!(!faults.is_empty(), is_refused, "{value:?}");
         }
     }
 
@@ -547,7 +571,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_one_last_digit_makes_a_gtin(body in "[0-9]{12}") {
+        fn exactly_one_last_digit_makes_a_gtin(body in "[1-9][0-9]{11}") {
             let valid = (0..10).filter(|digit| {
                 let mut faults = Vec::new();
                 check_gtin(&format!("{body}{digit}"), "/gtin", &mut faults);

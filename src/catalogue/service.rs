@@ -11,7 +11,7 @@ use super::{
     attributes::{self, model::AttributeDefinition},
     model::{
         ListingEvent, ListingFacts, ListingStatus, NewMaterial, NewPriceTier, NewProduct, NewVariant, ProductPatch, ReasonCode, StockPolicy,
-        VariantPatch, Verification, check_gtin, check_options, check_options_differ, check_range, checklist, options_as_read,
+        VariantPatch, Verification, check_gtin, check_options, check_options_differ, check_range, checklist, gtin_read, options_as_read,
     },
     store::{self, TierRow, category, material, product, variant},
 };
@@ -130,7 +130,7 @@ pub async fn create(work: &Work, permit: &Permit<EditProduct>, new: NewProduct) 
     }
     refuse(faults)?;
     quotas::product(work, product.sme_id).await?;
-    let product = if is_asked_for { store::insert(work.db(), product).await? } else { insert_under_free_handle(work, product).await? };
+    let product = if is_asked_for { insert(work, product).await? } else { insert_under_free_handle(work, product).await? };
     for variant in variants {
         store::insert_variant(work.db(), variant).await?;
     }
@@ -139,6 +139,23 @@ pub async fn create(work: &Work, permit: &Permit<EditProduct>, new: NewProduct) 
     }
     work.audit(permit, "create", "product", product.id, json!({ "handle": product.handle, "sme_id": product.sme_id }), None).await?;
     listing(work.db(), product).await
+}
+
+async fn insert(work: &Work, product: product::Model) -> Outcome<product::Model> {
+    check_not_remembered(work, &product).await?;
+    store::insert(work.db(), product).await
+}
+
+/// Refuses a handle under which another product of the SME is still found: its redirect would lead its buyers to another one.
+async fn check_not_remembered(work: &Work, product: &product::Model) -> Outcome<()> {
+    match store::remembered(work.db(), product.sme_id, &product.handle).await? {
+        Some(other) if other != product.id => Err(handle_taken()),
+        _ => Ok(()),
+    }
+}
+
+fn handle_taken() -> Fault {
+    Fault::conflict("handle_taken", say("Handle ini sudah dipakai produk lain.", "Another product has this handle."))
 }
 
 /// Inserts a product with a generated handle, or with the next free one if another product has it. Waits for whoever
@@ -151,7 +168,7 @@ async fn insert_under_free_handle(work: &Work, mut product: product::Model) -> O
             return Ok(product);
         }
     }
-    Err(Fault::conflict("handle_taken", say("Handle ini sudah dipakai produk lain.", "Another product has this handle.")))
+    Err(handle_taken())
 }
 
 /// Changes a product by a merge patch. A renamed handle redirects from then on.
@@ -196,6 +213,7 @@ pub async fn edit(work: &Work, permit: &Permit<EditProduct>, mut product: produc
     }
     refuse(faults)?;
     if product.handle != old_handle {
+        check_not_remembered(work, &product).await?;
         store::remember_handle(work.db(), &product, &old_handle).await?;
     }
     changed(work, permit, product, "edit").await
@@ -258,7 +276,10 @@ pub async fn edit_variant(
         merge(&mut row.sku, patch.sku);
         (row.sku, row.sku_read) = sku(row.sku).unzip();
     }
-    merge(&mut row.gtin, patch.gtin);
+    if !patch.gtin.is_undefined() {
+        merge(&mut row.gtin, patch.gtin);
+        row.gtin_read = row.gtin.as_deref().map(gtin_read);
+    }
     merge(&mut row.weight_g, patch.weight_g);
     merge(&mut row.length_mm, patch.length_mm);
     merge(&mut row.width_mm, patch.width_mm);
@@ -535,6 +556,7 @@ fn variant_row(product: &product::Model, input: NewVariant, position: i64, point
         length_mm: input.length_mm,
         width_mm: input.width_mm,
         height_mm: input.height_mm,
+        gtin_read: input.gtin.as_deref().map(gtin_read),
         gtin: input.gtin,
         stock_policy: input.stock_policy.unwrap_or(StockPolicy::Untracked),
         on_hand: input.on_hand.unwrap_or(0),

@@ -124,6 +124,8 @@ pub mod variant {
         pub width_mm: Option<i64>,
         pub height_mm: Option<i64>,
         pub gtin: Option<String>,
+        /// The GTIN as the number of 14 digits that it is.
+        pub gtin_read: Option<String>,
         pub stock_policy: StockPolicy,
         pub on_hand: i64,
         pub position: i64,
@@ -296,6 +298,14 @@ pub async fn handles_like(connection: &Connection, sme: Uuid, base: &str) -> Out
                 union select handle from product_handle_history where sme_id = ? and handle like ?";
     let like = format!("{}%", common_beginning(base));
     names(connection, text, [sme.into(), like.clone().into(), sme.into(), like.into()]).await
+}
+
+/// The product of an SME to which a handle leads that it had before, unless that product is deleted.
+pub async fn remembered(connection: &Connection, sme: Uuid, handle: &str) -> Outcome<Option<Uuid>> {
+    let text = "select h.product_id from product_handle_history h join products p on p.id = h.product_id and p.deleted_at is null \
+                where h.sme_id = ? and h.handle = ?";
+    let row = connection.query_one_raw(sql(connection, text, [sme.into(), handle.into()])).await?;
+    Ok(row.map(|row| row.try_get("", "product_id")).transpose()?)
 }
 
 /// Writes every column of `product` under the next version, unless somebody was faster.

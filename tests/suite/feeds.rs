@@ -136,6 +136,117 @@ on_both! {
         assert_eq!(dated().await, [Utc::now().date_naive().to_string()]);
     }
 
+    async fn the_sitemap_follows_the_exhibitions_that_a_product_page_names(world: World) {
+        let town = world.town().await;
+        let product = town.published("Dodol").await;
+        let path = format!("/v1/exhibitions/{}", town.exhibition("pameran").await);
+        town.coordinator.post(&format!("{path}/exhibitors"), json!({ "sme_id": town.sme })).await.expect(201);
+        for step in ["announce", "open", "close", "publish-lineup"] {
+            town.coordinator.post_empty(&format!("{path}/{step}")).await.expect(200);
+        }
+        let long_ago = DateTime::parse_from_rfc3339("2026-01-02T03:04:05Z").unwrap().to_utc();
+        let dated = async || texts(&text(&world.public(), "/v1/storefront/feeds/sitemap-products.xml").await.2, "lastmod");
+        let age = async || {
+            world.execute("update storefront_changes set changed_at = ?", vec![long_ago.into()]).await.unwrap();
+        };
+        let today = [Utc::now().date_naive().to_string()];
+        age().await;
+        let item = json!({ "sme_id": town.sme, "variant_id": product.text("/variants/0/id"), "units_planned": 4 });
+        let item = town.owner.post(&format!("{path}/lineup"), item).await.expect(201);
+        assert_eq!(dated().await, today, "it is shown somewhere");
+        age().await;
+        let item_path = format!("{path}/lineup/{}", item.text("/id"));
+        town.owner.patch(&item_path, &item.etag(), json!({ "units_planned": 5 })).await.expect(200);
+        town.coordinator.patch(&path, "*", json!({ "city": "Singkawang" })).await.expect(200);
+        assert_eq!(dated().await, ["2026-01-02"], "its page says nothing else");
+        town.coordinator.patch(&path, "*", json!({ "title": { "id": "Pameran Besar" } })).await.expect(200);
+        assert_eq!(dated().await, today, "under another name");
+        age().await;
+        town.coordinator.delete(&item_path, "*").await.expect(204);
+        assert_eq!(dated().await, today, "no longer there");
+        let again = json!({ "sme_id": town.sme, "variant_id": product.text("/variants/0/id"), "units_planned": 4 });
+        town.owner.post(&format!("{path}/lineup"), again).await.expect(201);
+        age().await;
+        town.coordinator.post(&format!("{path}/cancel"), json!({ "reason": "Banjir." })).await.expect(200);
+        assert_eq!(dated().await, today, "cancelled");
+    }
+
+    async fn the_merchant_feed_tells_a_product_by_one_variant(world: World) {
+        let town = world.town().await;
+        let content = json!({ "value": 250, "unit": "g" });
+        let variant = |size: &str, price: &str, gtin: Value, on_hand: i64| {
+            json!({ "options": { "ukuran": size }, "price": { "value": price }, "gtin": gtin, "net_content": content, "stock_policy": "track", "on_hand": on_hand })
+        };
+        let product = publish(&town, |body| {
+            body["description"] = json!({ "id": "Dimasak delapan jam." });
+            body["variants"] = json!([variant("M", "20000", json!("96385074"), 0), variant("L", "30000", json!("4006381333931"), 5)]);
+        })
+        .await;
+        let said = async || {
+            let (_, _, merchant) = text(&world.public(), "/v1/storefront/feeds/google-merchant.xml").await;
+            ["g:price", "g:gtin", "g:availability", "g:description"].map(|name| texts(&merchant, name).pop().unwrap_or_default())
+        };
+        assert_eq!(said().await, ["30000 IDR", "4006381333931", "in_stock", "Dimasak delapan jam."]);
+        let data = world.public().get(&format!("/v1/storefront/products/{}/product.jsonld", product.text("/id"))).await.expect(200);
+        assert_eq!(data.text("/description"), "Dimasak delapan jam.");
+        let large = format!("/v1/products/{}/variants/{}", product.text("/id"), product.text("/variants/1/id"));
+        town.owner.patch(&large, "*", json!({ "on_hand": 0 })).await.expect(200);
+        assert_eq!(said().await[..3], ["20000 IDR", "96385074", "out_of_stock"]);
+    }
+
+    async fn the_primary_photo_is_the_first_everywhere(world: World) {
+        let town = world.town().await;
+        let product = town.draft("Dodol").await;
+        let path = format!("/v1/products/{}", product.text("/id"));
+        let other = town.owner.upload(&town.sme, crate::world::fixture("photo-progressive.jpg")).await.expect(202).text("/id");
+        town.owner.settled_photo(&other).await;
+        let attach = json!({ "media_id": other, "alt": { "id": "Kemasan" } });
+        let second = town.owner.post(&format!("{path}/images"), attach).await.expect(201).text("/images/1/id");
+        town.owner.patch(&format!("{path}/images/{second}"), "*", json!({ "is_primary": true })).await.expect(200);
+        town.owner.post_empty(&format!("{path}/submit")).await.expect(200);
+        town.officer.post(&format!("{path}/approve"), json!({})).await.expect(200);
+        let page = format!("/v1/storefront/products/{}", product.text("/id"));
+        let shown = world.public().get(&page).await.expect(200);
+        assert_eq!((shown.text("/image/alt"), shown.text("/images/0/alt"), shown.text("/images/1/alt")), ("Kemasan".into(), "Kemasan".into(), "Dodol".into()));
+        let (_, _, merchant) = text(&world.public(), "/v1/storefront/feeds/google-merchant.xml").await;
+        let data = world.public().get(&format!("{page}/product.jsonld")).await.expect(200);
+        assert_eq!(texts(&merchant, "g:image_link"), [data.text("/image/0")]);
+        // As an older version rendered it.
+        let wrong = "update storefront_products set is_outdated = 1, detail_en = replace(detail_en, 'Kemasan', 'Dodol')";
+        world.execute(wrong, vec![]).await.unwrap();
+        assert_eq!(etalase::storefront::service::refresh_outdated(&world.app).await.unwrap(), 1);
+        assert_eq!(world.public().get(&page).await.expect(200).text("/images/0/alt"), "Kemasan");
+        assert_eq!(etalase::storefront::service::refresh_outdated(&world.app).await.unwrap(), 0);
+    }
+
+    async fn news_of_an_exhibition_says_what_has_become_of_it_and_since_when_it_is_known(world: World) {
+        let town = world.town().await;
+        let path = format!("/v1/exhibitions/{}", town.exhibition("solo").await);
+        let long_ago = DateTime::parse_from_rfc3339("2026-01-02T03:04:05Z").unwrap().to_utc();
+        world.execute("update exhibitions set created_at = ?", vec![long_ago.into()]).await.unwrap();
+        let said = async || {
+            let (_, _, rss) = text(&world.public(), "/v1/storefront/feeds/exhibitions.rss").await;
+            let last = |name: &str| texts(&rss, name).pop().unwrap_or_default();
+            (last("title"), last("description"), DateTime::parse_from_rfc2822(&last("pubDate")).unwrap().date_naive())
+        };
+        town.coordinator.post_empty(&format!("{path}/announce")).await.expect(200);
+        let today = Utc::now().date_naive();
+        assert_eq!(said().await, ("Pameran".into(), "1–4 May 2030, Pontianak".into(), today));
+        let july = json!({ "dates": { "starts_on": "2030-07-01", "ends_on": "2030-07-04", "precision": "day" } });
+        town.coordinator.post(&format!("{path}/postpone"), july).await.expect(200);
+        assert_eq!(said().await, ("Rescheduled: Pameran".into(), "1–4 July 2030, Pontianak".into(), today));
+        let month = json!({ "dates": { "starts_on": "2030-09-01", "ends_on": "2030-09-30", "precision": "month" }, "reason": "Gedung dipakai." });
+        town.coordinator.post(&format!("{path}/postpone"), month).await.expect(200);
+        assert_eq!(said().await.1, "September 2030, Pontianak. Gedung dipakai.");
+        town.coordinator.post(&format!("{path}/postpone"), json!({ "dates": { "precision": "unknown" } })).await.expect(200);
+        assert_eq!(said().await.0, "Postponed: Pameran");
+        town.coordinator.post(&format!("{path}/cancel"), json!({ "reason": "Banjir." })).await.expect(200);
+        assert_eq!(said().await, ("Cancelled: Pameran".into(), "date unknown, Pontianak. Banjir.".into(), today));
+        // Calendars keep it on the days that they have.
+        let calendar = world.public().get("/v1/storefront/exhibitions/solo/calendar.ics").await.expect(200).content();
+        assert!(calendar.contains("STATUS:CANCELLED") && calendar.contains("DTSTART;VALUE=DATE:20300701"), "{calendar}");
+    }
+
     async fn who_follows_an_exhibition_learns_that_it_is_postponed(world: World) {
         let town = world.town().await;
         let buyer = world.public();

@@ -107,4 +107,59 @@ on_both! {
         assert_eq!(freed.body["variants"][0]["sku"], Value::Null);
         town.owner.patch(&path(&second), &second.etag(), json!({ "sku": "Uji-Sku-1" })).await.expect(200);
     }
+
+    async fn dashes_apostrophes_and_what_nobody_sees_make_no_other_name(world: World) {
+        let town = world.town().await;
+        let with = |sku: &str| {
+            let mut body = town.dodol("Dodol");
+            body["variants"][0]["sku"] = json!(sku);
+            body
+        };
+        town.owner.post("/v1/products", with("UJI-1'x")).await.expect(201);
+        for taken in ["UJI\u{2013}1'x", "UJI\u{2212}1\u{2019}X", "UJI-1\u{2bc}\u{d7}", "UJI\u{2010}1`x"] {
+            assert_eq!(town.owner.post("/v1/products", with(taken)).await.expect(409).text("/reason"), "sku_taken", "{taken:?}");
+        }
+        let choice = |value: &str, label: &str| json!({ "value": value, "label": { "id": label } });
+        let taste = json!({ "name": "taste", "label": { "id": "Rasa" }, "kind": "choice", "choices": [choice("hot", "Pedas"), choice("hotter", "pedas\u{fe0f}")] });
+        town.operator.post("/v1/categories/dodol/attributes", json!({ "attributes": [taste] })).await.refuses("/attributes/0/choices/1/label");
+        let mut lines = town.dodol("Dodol");
+        lines["variants"][0]["options"] = json!({ "warna": "merah\ntua" });
+        town.owner.post("/v1/products", lines).await.refuses("/variants/0/options");
+    }
+
+    async fn a_gtin_is_the_same_number_with_zeros_before_it(world: World) {
+        let town = world.town().await;
+        let with = |gtin: &str| {
+            let mut body = town.dodol("Dodol");
+            body["variants"][0]["gtin"] = json!(gtin);
+            body
+        };
+        let first = town.owner.post("/v1/products", with("96385074")).await.expect(201);
+        for taken in ["96385074", "000096385074", "0000096385074", "00000096385074"] {
+            assert_eq!(town.owner.post("/v1/products", with(taken)).await.expect(409).text("/reason"), "gtin_taken", "{taken}");
+        }
+        town.owner.post("/v1/products", with("00000000")).await.refuses("/variants/0/gtin");
+        let path = format!("/v1/products/{}/variants/{}", first.text("/id"), first.text("/variants/0/id"));
+        town.owner.patch(&path, "*", json!({ "gtin": null })).await.expect(200);
+        town.owner.post("/v1/products", with("00000096385074")).await.expect(201);
+        town.owner.patch(&path, "*", json!({ "gtin": "96385074" })).await.conflicts("gtin_taken");
+    }
+
+    async fn the_old_address_of_a_product_is_not_given_to_another_one(world: World) {
+        let town = world.town().await;
+        let first = town.owner.post("/v1/products", town.dodol("Dodol")).await.expect(201);
+        let path = |product: &crate::world::Answer| format!("/v1/products/{}", product.text("/id"));
+        town.owner.patch(&path(&first), "*", json!({ "handle": "dodol-asli" })).await.expect(200);
+        let mut asked = town.dodol("Lain");
+        asked["handle"] = json!("dodol");
+        town.owner.post("/v1/products", asked.clone()).await.conflicts("handle_taken");
+        let other = town.owner.post("/v1/products", town.dodol("Lain")).await.expect(201);
+        town.owner.patch(&path(&other), "*", json!({ "handle": "dodol" })).await.conflicts("handle_taken");
+        town.owner.patch(&path(&first), "*", json!({ "handle": "dodol" })).await.expect(200).has("", &json!({ "handle": "dodol" }));
+        town.owner.patch(&path(&other), "*", json!({ "handle": "dodol-asli" })).await.conflicts("handle_taken");
+        // With the product its addresses go.
+        town.owner.delete(&path(&first), "*").await.expect(204);
+        asked["handle"] = json!("dodol-asli");
+        town.owner.post("/v1/products", asked).await.expect(201);
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     fault::{FieldFault, field, say},
-    values::Localized,
+    values::{Language, Localized, reading::read_twice},
 };
 
 /// What values of an attribute look like.
@@ -99,6 +99,14 @@ pub fn check_definitions(definitions: &[AttributeDefinition], faults: &mut Vec<F
                 faults.push(field(at(&format!("choices/{place}/value")), "bad_value", message));
             }
             choice.label.check(&at(&format!("choices/{place}/label")), 80, faults);
+        }
+        let alike: BTreeSet<usize> = [Language::Id, Language::En]
+            .into_iter()
+            .flat_map(|language| read_twice(definition.choices.iter().map(|choice| choice.label.in_language(language))))
+            .collect();
+        for place in alike {
+            let message = say("Pilihan lain sudah punya label ini.", "Another choice has this label.");
+            faults.push(field(at(&format!("choices/{place}/label")), "same_label", message));
         }
         let has_bounds = definition.minimum.is_some() || definition.maximum.is_some() || definition.unit.is_some();
         let is_upside_down = definition.minimum.zip(definition.maximum).is_some_and(|(least, most)| least > most);
