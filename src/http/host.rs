@@ -3,7 +3,7 @@
 
 use poem::{
     Request,
-    http::{Version, header},
+    http::{Version, header, uri::Authority},
 };
 use url::Url;
 
@@ -30,7 +30,7 @@ impl Host {
     fn of(request: &Request) -> Outcome<Option<Self>> {
         let lines: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
         // A target that names its host, as in HTTP/2, counts before the header.
-        let target = request.uri().authority().map(|authority| authority.as_str());
+        let target = request.uri().authority().map(Authority::as_str);
         let given = match (target, &lines[..]) {
             (_, [_, _, ..]) => return Err(refused()),
             (Some(target), _) => target,

@@ -366,21 +366,19 @@ mod tests {
     #[test]
     fn what_a_client_wrote_before_the_hops_of_proxies_changes_nothing() {
         let proxy: IpAddr = "203.0.113.7".parse().expect("an address");
-        let cases: [(&[&[u8]], usize, Option<IpAddr>); 7] = [
-            (&[b"203.0.113.7"], 1, Some(proxy)),
-            (&[b"\xff, 203.0.113.7"], 1, Some(proxy)),
-            (&[b"\xff\xfe", b"\x80,, 203.0.113.7 , 10.0.0.1"], 2, Some(proxy)),
-            (&[b"198.51.100.1, 203.0.113.7"], 1, Some(proxy)),
-            (&[b"203.0.113.7, \xff"], 1, None),
-            (&[b"203.0.113.7"], 2, None),
-            (&[], 1, None),
-        ];
-        for (lines, trusted, expected) in cases {
+        let hop = |lines: &[&[u8]], trusted: usize| {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append("x-forwarded-for", HeaderValue::from_bytes(line).expect("a line"));
             }
-            assert_eq!(forwarded_for(&headers, trusted), expected, "{lines:?}");
-        }
+            forwarded_for(&headers, trusted)
+        };
+        assert_eq!(hop(&[b"203.0.113.7"], 1), Some(proxy));
+        assert_eq!(hop(&[b"\xff, 203.0.113.7"], 1), Some(proxy));
+        assert_eq!(hop(&[b"\xff\xfe", b"\x80,, 203.0.113.7 , 10.0.0.1"], 2), Some(proxy));
+        assert_eq!(hop(&[b"198.51.100.1, 203.0.113.7"], 1), Some(proxy));
+        assert_eq!(hop(&[b"203.0.113.7, \xff"], 1), None);
+        assert_eq!(hop(&[b"203.0.113.7"], 2), None);
+        assert_eq!(hop(&[], 1), None);
     }
 }

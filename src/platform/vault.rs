@@ -207,7 +207,10 @@ impl Vault {
 
     /// Reads a secret of `owner`.
     pub fn open_secret(&self, owner: &str, sealed: &Sealed) -> Result<String, Unreadable> {
-        let Some(name) = sealed.key() else { return Ok(sealed.0.clone()) };
+        if !sealed.is_encrypted() {
+            return Ok(sealed.0.clone());
+        }
+        let name = sealed.key().ok_or(Unreadable)?;
         let key = self.key(name).ok_or(Unreadable)?;
         let text = sealed.0.rsplit_once(':').ok_or(Unreadable)?.1;
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| Unreadable)?;
@@ -356,7 +359,7 @@ fn next_file(folder: &Path) -> PathBuf {
 /// The keys of a file, one on each line; none if it is not there.
 fn read_keys(file: &Path) -> anyhow::Result<Vec<Key>> {
     match fs::read_to_string(file) {
-        Ok(text) => text.trim().split('\n').map(Key::parse).collect::<anyhow::Result<_>>().with_context(|| file.display().to_string()),
+        Ok(text) => text.trim().lines().map(Key::parse).collect::<anyhow::Result<_>>().with_context(|| file.display().to_string()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error).with_context(|| file.display().to_string()),
     }

@@ -142,6 +142,8 @@ const CONTACTS: &[&str] = &["street", "phone", "whatsapp", "email", "website", "
 
 /// Reads a contact: as it is kept, with a fault unless it is one.
 type ReadContact = fn(&str, &str, &mut Vec<FieldFault>) -> String;
+/// A contact of a profile: where a request names it, how it is read, what is to become of it, and where it is kept.
+type Contact<'a> = (&'static str, ReadContact, Option<Option<String>>, &'a mut Option<String>);
 
 fn check_street(text: &str, pointer: &str, faults: &mut Vec<FieldFault>) -> String {
     check_text(text, pointer, 200, faults);
@@ -186,7 +188,7 @@ pub async fn edit(work: &Work, permit: &Permit<EditSme>, mut sme: Model, change:
         check_regency(&regency, "/regency_code", &mut faults);
         sme.regency_code = regency;
     }
-    let contacts: [(&str, ReadContact, Option<Option<String>>, &mut Option<String>); 5] = [
+    let contacts: [Contact<'_>; 5] = [
         ("/street", check_street, change.street, &mut sme.street),
         ("/phone", check_phone, change.phone, &mut sme.phone),
         ("/whatsapp", check_phone, change.whatsapp, &mut sme.whatsapp),

@@ -63,6 +63,7 @@ impl Work {
     }
 
     /// The same work, whose answer is to be remembered.
+    #[must_use]
     pub fn under(self, ticket: Ticket) -> Self {
         Self { ticket: Some(ticket), ..self }
     }

@@ -28,6 +28,11 @@ pub struct Service {
     pub said: Vec<String>,
 }
 
+/// What replicas on PostgreSQL share; with SQLite the key is in the data folder.
+fn shared_key(arguments: &[&str]) -> Option<(&'static str, &'static str)> {
+    arguments.contains(&"--database-url").then_some(("ETALASE_SECRET_KEY", SECRET_KEY))
+}
+
 impl Service {
     pub fn start(folder: &Path, arguments: &[&str]) -> Self {
         Self::start_with(folder, arguments, &[], Stdio::null())
@@ -40,7 +45,7 @@ impl Service {
             .args(arguments)
             .env("ETALASE_DEMO_PASSWORD", PASSWORD)
             .stdout(Stdio::piped())
-            .envs(arguments.contains(&"--database-url").then_some(("ETALASE_SECRET_KEY", SECRET_KEY)))
+            .envs(shared_key(arguments))
             .envs(settings.iter().copied())
             .stderr(log)
             .spawn()
@@ -145,7 +150,8 @@ async fn demo_survives_kills(arguments: &[&str]) {
     let again = get(&service, "", "/v1/storefront/products?limit=100").await;
     assert_eq!(again["data"], products["data"], "nothing is seeded twice, nothing is lost");
     service.kill();
-    let fsck = Command::new(env!("CARGO_BIN_EXE_etalase")).args(["fsck", "--data-dir"]).arg(folder.path()).args(arguments).output().unwrap();
+    let mut fsck = Command::new(env!("CARGO_BIN_EXE_etalase"));
+    let fsck = fsck.args(["fsck", "--data-dir"]).arg(folder.path()).args(arguments).envs(shared_key(arguments)).output().unwrap();
     assert!(fsck.status.success(), "{}", String::from_utf8_lossy(&fsck.stdout));
 }
 

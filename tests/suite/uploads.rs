@@ -295,9 +295,11 @@ async fn one_who_trickles_stops_nobody_else_and_is_ended_and_told_why() {
         format!("PUT {path} HTTP/1.1\r\nhost: {address}\r\naccept-language: en\r\ncontent-type: image/jpeg\r\ncontent-length: {length}\r\n\r\n");
     slow.push(trickle(&world, put));
     until_in_use(&world, 7).await;
-    let again = world.client.put(signed.text("/url")).header("content-type", "image/jpeg").body(fixture("photo-progressive.jpg"));
+    // A connection for each: the service ends one whose body it does not want.
+    let once = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    let again = once.put(signed.text("/url")).header("content-type", "image/jpeg").body(fixture("photo-progressive.jpg"));
     assert_eq!(again.send().await.unwrap().status().as_u16(), 429, "one at a time for each signed address");
-    let forged = world.client.put(signed.text("/url").replace("Signature=", "Signature=0")).header("content-type", "image/jpeg").body("x");
+    let forged = once.put(signed.text("/url").replace("Signature=", "Signature=0")).header("content-type", "image/jpeg").body("x");
     assert!(forged.send().await.unwrap().status().is_client_error());
 
     for slow in slow {

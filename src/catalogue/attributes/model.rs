@@ -242,7 +242,7 @@ mod tests {
     fn definition(name: &str, kind: AttributeKind) -> AttributeDefinition {
         let label = Localized::new("Label", "Label");
         let choices = if matches!(kind, AttributeKind::Choice | AttributeKind::Several) { ["asin", "pedas"].as_slice() } else { &[] };
-        let choices = choices.iter().map(|value| AttributeChoice { value: (*value).into(), label: label.clone() }).collect();
+        let choices = choices.iter().map(|value| AttributeChoice { value: (*value).into(), label: Localized::new(value, value) }).collect();
         let minimum = (kind == AttributeKind::Integer).then_some(1);
         let maximum = (kind == AttributeKind::Integer).then_some(10);
         AttributeDefinition { name: name.into(), label, kind, choices, minimum, maximum, unit: None, required: name == "rasa" }
