@@ -22,6 +22,7 @@ use crate::{
         policy::{ManageExhibition, Permit, Review, conflict_of_interest},
     },
     platform::{clock::now, database::Connection},
+    values::reading::read_twice,
     work::Work,
 };
 
@@ -37,6 +38,10 @@ pub async fn set_rubric(
     for (index, category) in rubric.iter().enumerate() {
         category.name.check(&format!("/categories/{index}/name"), 120, &mut faults);
         crate::catalogue::model::check_range(Some(category.weight_bp), 0..=10_000, &format!("/categories/{index}/weight_bp"), &mut faults);
+    }
+    for index in read_twice(rubric.iter().map(|category| category.name.id.as_str())) {
+        let message = say("Kategori lain sudah bernama ini.", "Another category has this name.");
+        faults.push(field(format!("/categories/{index}/name"), "twice", message));
     }
     if rubric.iter().all(|category| category.weight_bp == 0) {
         faults.push(field("/categories", "no_weight", say("Sedikitnya satu kategori berbobot.", "At least one category needs a weight.")));
