@@ -1,6 +1,8 @@
 //! The host that a request is for (RFC 9112, 3.2), read once: what is signed or passed on is what was understood here, never what
 //! a header says.
 
+use std::net::Ipv4Addr;
+
 use poem::{
     Request,
     http::{Version, header, uri::Authority},
@@ -20,6 +22,10 @@ pub struct Host(String);
 impl Host {
     /// Puts the host of a request into it, for whoever needs one, or refuses the request.
     pub fn settle(request: &mut Request) -> Outcome<()> {
+        // Reads don't need one, and nearly all of them name one that is plainly right.
+        if request.method().is_safe() && names_plainly(request) {
+            return Ok(());
+        }
         if let Some(host) = Self::of(request)? {
             request.set_data(host);
         }
@@ -54,6 +60,19 @@ impl Host {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether the one Host line is a name in letters, digits, dots and hyphens, or an IPv4 address, perhaps with a port.
+fn names_plainly(request: &Request) -> bool {
+    let mut lines = request.headers().get_all(header::HOST).iter();
+    let (Some(line), None, None) = (lines.next(), lines.next(), request.uri().authority()) else { return false };
+    let Ok(text) = line.to_str() else { return false };
+    let (name, port) = text.split_once(':').unwrap_or((text, "80"));
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-'));
+    text.len() <= LONGEST
+        && port.bytes().all(|digit| digit.is_ascii_digit())
+        && port.parse::<u16>().is_ok()
+        && (is_name || name.parse::<Ipv4Addr>().is_ok())
 }
 
 fn refused() -> Fault {

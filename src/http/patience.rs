@@ -82,21 +82,27 @@ impl Progress {
         Self { since: now, bytes: 0, alarm: Box::pin(sleep_until(now + PATIENCE)) }
     }
 
+    /// The alarm stays as it is set: most requests are over long before it, and setting it for each would cost more than answering
+    /// some of them.
     fn begin(&mut self) {
         self.since = Instant::now();
         self.bytes = 0;
-        self.alarm.as_mut().reset(self.since + PATIENCE);
     }
 
     /// Fails once the patience is over and less was done than has to be.
     fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        ready!(self.alarm.as_mut().poll(context));
-        if self.bytes >= LEAST_RATE * PATIENCE.as_secs() {
-            self.begin();
-            // Registers with the new alarm.
-            return self.alarm.as_mut().poll(context).map(|()| io::ErrorKind::TimedOut.into());
+        loop {
+            ready!(self.alarm.as_mut().poll(context));
+            let due = self.since + PATIENCE;
+            if Instant::now() < due {
+                self.alarm.as_mut().reset(due);
+            } else if self.bytes >= LEAST_RATE * PATIENCE.as_secs() {
+                self.begin();
+                self.alarm.as_mut().reset(self.since + PATIENCE);
+            } else {
+                return Poll::Ready(io::ErrorKind::TimedOut.into());
+            }
         }
-        Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 }
 

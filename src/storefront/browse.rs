@@ -30,6 +30,9 @@ use crate::{
     values::{Language, fold},
 };
 
+/// Products from which on counting and guessing take longer than handing a thread's other requests to another thread.
+const LARGE: usize = 20_000;
+
 /// Halal certificates end with the day in this zone.
 const ZONE: &str = "Asia/Jakarta";
 
@@ -139,7 +142,7 @@ pub async fn list(app: &App, listing: &Listing) -> Outcome<Rendered> {
     };
     // Counting everything, and guessing what was meant, take milliseconds: others are answered meanwhile.
     let answer = app.catalogue.ask(app, |index| {
-        let takes_long = !listing.facets.is_empty() || index.has_to_guess(&listing.words);
+        let takes_long = index.len() > LARGE && (!listing.facets.is_empty() || index.has_to_guess(&listing.words));
         if takes_long { tokio::task::block_in_place(|| question(index)) } else { question(index) }
     });
     let Asked { total, hits, facets, ways } = answer.await?;
