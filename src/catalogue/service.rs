@@ -22,7 +22,7 @@ use crate::{
     platform::{clock::now, database::Connection},
     quotas, sme, storefront,
     transitions::Machine,
-    values::{Localized, MOST_TRIES, check_handle, check_text, first_free, handle_from, reading::as_read},
+    values::{Localized, MOST_TRIES, check_handle, check_text, first_free, handle_from, reading::as_read, text::is_visible},
     work::Work,
 };
 
@@ -417,7 +417,7 @@ pub async fn decide(
     decision: Decision,
 ) -> Outcome<Listing> {
     let needs_reason = matches!(event, ListingEvent::RequestChanges | ListingEvent::Reject | ListingEvent::Suspend);
-    let reason = decision.reason.filter(|reason| !reason.trim().is_empty());
+    let reason = decision.reason.filter(|reason| is_visible(reason));
     if needs_reason && reason.is_none() {
         return Err(Fault::invalid_field("/reason", "required", say("Sebutkan alasannya.", "State the reason.")));
     }

@@ -15,7 +15,7 @@ use crate::{
     platform::clock::now,
     quotas, storefront,
     transitions::Machine,
-    values::check_text,
+    values::{check_text, text::is_visible},
     work::Work,
 };
 
@@ -77,7 +77,7 @@ pub async fn decide(
     reason: Option<String>,
 ) -> Outcome<Model> {
     document.status = document.status.transition(event)?;
-    let reason = reason.filter(|reason| !reason.trim().is_empty());
+    let reason = reason.filter(|reason| is_visible(reason));
     if event != DocumentEvent::Verify && reason.is_none() {
         return Err(Fault::invalid_field("/reason", "required", say("Tulis alasannya.", "Give the reason.")));
     }

@@ -234,6 +234,11 @@ pub async fn step(
         ExhibitionEvent::Cancel => Some(News::Cancelled),
         _ => None,
     };
+    if event == ExhibitionEvent::Announce
+        && let Some(call) = call::store::find(work.db(), exhibition.id).await?
+    {
+        call::service::schedule(work, &call).await?;
+    }
     if let Some(news) = news {
         let data = json!({ "exhibition_id": exhibition.id, "dates": dates_of(&exhibition), "reason": exhibition.status_reason });
         applications::store::tell_all(work.db(), exhibition.id, news, data, now()).await?;

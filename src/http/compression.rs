@@ -194,6 +194,12 @@ fn decode(request: &mut Request) -> Result<()> {
     let names = names.map(|name| name.trim().to_ascii_lowercase());
     let codings: Vec<String> = names.filter(|name| !matches!(name.as_str(), "" | "identity")).collect();
     let Some(first) = codings.first() else { return Ok(()) };
+    // Photos are packed already, and a sender is held to a least rate in the bytes that it sends.
+    let kind = request.content_type().unwrap_or_default().to_ascii_lowercase();
+    if kind.starts_with("multipart/") || kind.starts_with("image/") {
+        let detail = say("Kirim foto apa adanya, tanpa Content-Encoding.", "Send photos as they are, without Content-Encoding.");
+        return Err(Fault::new(&UNSUPPORTED_MEDIA).detail(detail).into());
+    }
     let packed = BufReader::new(request.take_body().into_async_read());
     let unpacked = match first.as_str() {
         "gzip" | "x-gzip" if codings.len() == 1 => Body::from_async_read(GzipDecoder::new(packed)),

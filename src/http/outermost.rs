@@ -2,11 +2,13 @@
 
 use std::{
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt;
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, Stream, StreamExt};
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response, Result,
     error::{MethodNotAllowedError, NotFoundError, ReadBodyError},
@@ -42,6 +44,8 @@ use crate::{
 pub const LONGEST: Duration = Duration::from_secs(30);
 /// A body of at most a mebibyte that takes longer to arrive is given up.
 const LONGEST_BODY: Duration = Duration::from_secs(20);
+/// Bytes of bodies that are being received, of all requests together; more are asked to come back.
+static INCOMPLETE: Semaphore = Semaphore::const_new(256 << 20);
 /// The same limit for a body with a photo, perhaps from a phone far from town.
 const LONGEST_UPLOAD: Duration = Duration::from_mins(10);
 
@@ -179,13 +183,26 @@ async fn receive(request: &mut Request) -> Outcome<()> {
     if !has_body {
         return Ok(());
     }
-    let body = timeout(LONGEST_BODY, request.take_body().into_bytes_limit(MOST_BYTES)).await.map_err(|_| Fault::new(&TOO_SLOW))?;
-    let body = body.map_err(|error| match error {
-        ReadBodyError::PayloadTooLarge => Fault::new(&TOO_LARGE).detail(say("Isi paling besar 1 MiB.", "Bodies are at most 1 MiB.")),
-        other => Fault::new(&MALFORMED).caused_by(anyhow::Error::msg(other.to_string())),
-    })?;
+    let stream = request.take_body().into_bytes_stream();
+    let body = timeout(LONGEST_BODY, collect(stream)).await.map_err(|_| Fault::new(&TOO_SLOW))??;
     request.set_body(body);
     Ok(())
+}
+
+/// A whole body. What all senders together have sent and is still incomplete is bounded: whoever stalls before the last byte
+/// holds memory before anybody knows who they are.
+async fn collect(stream: impl Stream<Item = std::io::Result<Bytes>>) -> Outcome<Bytes> {
+    let mut stream = pin!(stream);
+    let (mut body, mut room) = (BytesMut::new(), Vec::new());
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| Fault::new(&MALFORMED).caused_by(error))?;
+        if body.len() + chunk.len() > MOST_BYTES {
+            return Err(Fault::new(&TOO_LARGE).detail(say("Isi paling besar 1 MiB.", "Bodies are at most 1 MiB.")));
+        }
+        room.push(INCOMPLETE.try_acquire_many(u32::try_from(chunk.len()).unwrap_or(u32::MAX)).map_err(|_| busy())?);
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
 }
 
 /// Whether a client that sent this If-None-Match has the response already (RFC 9110, 13.1.2).

@@ -24,6 +24,9 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(45);
 /// Bytes a second that a sender or reader has to keep up over that time: far below any phone's network.
 const LEAST_RATE: u64 = 256;
+/// What a client begins with that speaks HTTP/2 without having asked (RFC 9113, 3.4). A reader of one stream can't be told from a
+/// reader of none there, so that it would hold answers without end; proxies speak HTTP/1.1 to the service.
+const PREFACE_OF_HTTP_2: &[u8] = b"PRI * HTTP/2.0";
 /// How long to wait after a connection could not be accepted. It stays in the system's queue meanwhile.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -114,11 +117,22 @@ pub struct Connection {
     reading: Progress,
     is_writing: bool,
     writing: Progress,
+    /// How many bytes of the preface of HTTP/2 have come; `None` once it is something else.
+    preface: Option<usize>,
 }
 
 impl Connection {
     fn new(stream: TcpStream) -> Self {
-        Self { stream, is_reading: false, reading: Progress::new(), is_writing: false, writing: Progress::new() }
+        Self { stream, is_reading: false, reading: Progress::new(), is_writing: false, writing: Progress::new(), preface: Some(0) }
+    }
+
+    /// Whether a client has begun to speak HTTP/2.
+    fn begins_http_2(&mut self, bytes: &[u8]) -> bool {
+        let Some(come) = self.preface else { return false };
+        let rest = &PREFACE_OF_HTTP_2[come..];
+        let more = rest.len().min(bytes.len());
+        self.preface = (rest[..more] == bytes[..more]).then_some(come + more);
+        self.preface == Some(PREFACE_OF_HTTP_2.len())
     }
 
     /// Looks after what became of a write: one that has to wait for the reader is timed.
@@ -156,6 +170,9 @@ impl AsyncRead for Connection {
                     this.reading.begin();
                 }
                 this.reading.bytes += (buffer.filled().len() - before) as u64;
+                if this.begins_http_2(&buffer.filled()[before..]) {
+                    return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+                }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

@@ -197,9 +197,12 @@ impl IdentityApi {
     /// By the app's first code. From then on signing in asks for one, this session has proved it, and all others end. Answers
     /// recovery codes for a lost phone, this once.
     #[oai(path = "/v1/me/second-factor/confirm", method = "post", operation_id = "confirm_second_factor")]
-    async fn confirm_second_factor(&self, member: Member, write: Write, body: Body<Code>) -> poem::Result<Reply<RecoveryCodes>> {
+    async fn confirm_second_factor(&self, app: Data<&App>, member: Member, write: Write, body: Body<Code>) -> poem::Result<Reply<RecoveryCodes>> {
+        let code = body.read()?.code;
+        let attempt = service::attempt_code(&app, member.user_id).await?;
         let work = write.begin(&member, body.bytes()).await?;
-        let recovery_codes = second_factor::confirm(&work, &member, &body.read()?.code).await?;
+        let recovery_codes = second_factor::confirm(&work, &member, &code).await?;
+        attempt.forgive(work.db()).await?;
         work.audit(&policy::own_account(&member), "confirm_second_factor", "user", member.user_id, json!({}), None).await?;
         let shown = RecoveryCodes { recovery_codes: Some(recovery_codes) };
         work.finish_secret(Reply::new(&shown), &RecoveryCodes { recovery_codes: None }).await
@@ -216,9 +219,9 @@ impl IdentityApi {
         let attempt =
             proven.map_err(|fault| if fault.kind.code == BAD_CODE.code { Fault::invalid_field("/code", "bad_code", wrong) } else { fault })?;
         let work = write.begin(&member, body.bytes()).await?;
-        if let Some(attempt) = attempt {
-            attempt.forgive(work.db()).await?;
-        }
+        // Without a factor nothing was proved by its code.
+        let not_set_up = || Fault::conflict("not_set_up", say("Faktor kedua belum diatur.", "No second factor is set up."));
+        attempt.ok_or_else(not_set_up)?.forgive(work.db()).await?;
         store::remove_totp(work.db(), member.user_id).await?;
         service::end_what_was_made(&work, member.user_id, Some(member.session_id), "disable_second_factor").await?;
         work.finish_empty().await

@@ -20,6 +20,8 @@ use crate::{
     work::Work,
 };
 
+/// How long a proposed secret waits for its first code.
+const PROPOSED: chrono::Duration = chrono::Duration::minutes(15);
 /// How many recovery codes a person gets.
 const RECOVERY_CODES: usize = 10;
 
@@ -56,7 +58,7 @@ pub async fn begin(work: &Work, actor: &Actor) -> Outcome<Proposal> {
 
 /// Confirms the proposed secret by its first code, and answers recovery codes, which are shown this once.
 pub async fn confirm(work: &Work, actor: &Actor, code: &str) -> Outcome<Vec<String>> {
-    let row = store::totp(work.db(), actor.user_id).await?.filter(|row| row.confirmed_at.is_none());
+    let row = store::totp(work.db(), actor.user_id).await?.filter(|row| row.confirmed_at.is_none() && row.created_at > now() - PROPOSED);
     let row = row.ok_or_else(nothing_to_confirm)?;
     let secret = work.vault().open_secret(&secrets::second_factor(actor.user_id), &row.secret);
     // One that can't be read is proposed anew.

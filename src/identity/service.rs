@@ -20,7 +20,7 @@ use crate::{
     app::App,
     clients::{self, model::Client},
     fault::{BAD_CREDENTIALS, CODE_REQUIRED, FORBIDDEN, Fault, Outcome, UNAUTHENTICATED, say},
-    platform::clock::now,
+    platform::{clock::now, database::hold_row},
     quotas,
     sme::{self, model::SmeStatus},
     values::{Language, check_text, hex, input::Passcode, text::is_forbidden},
@@ -134,18 +134,42 @@ pub struct Credentials<'a> {
 /// Checks e-mail, password and second factor, and opens a session. Too many failures within 15 minutes answer 429: of one
 /// account from one network, of one network, of one account; and of one account's codes.
 pub async fn sign_in(app: &App, credentials: Credentials<'_>, device: &Device) -> Outcome<SignedIn> {
-    let (user, by_factor, attempts) = prove(app, credentials, device).await?;
+    let Proven { user, by_factor, attempts } = prove(app, credentials, device).await?;
     let work = Work::begin(app, "sign-in").await?;
+    // Proving takes a while, and what was proved may have been reset or suspended meanwhile: a session would outlive it.
+    hold_row(work.db(), "users", user.id).await?;
+    let current = store::user_by_id(work.db(), user.id).await?.filter(|current| current.status == "active");
+    let is_current = current.is_some_and(|current| current.password_hash == user.password_hash);
+    if !is_current || by_factor != second_factor::is_set_up(work.db(), user.id).await? {
+        return Err(Fault::new(&BAD_CREDENTIALS));
+    }
     for attempt in attempts {
         attempt.forgive(work.db()).await?;
     }
-    let session = open_session(&work, user, device, by_factor).await?;
+    let session = open_session(&work, user.id, device, by_factor).await?;
     work.commit().await?;
     Ok(session)
 }
 
-/// Who is proved by these credentials, whether by a second factor, and what to forgive once all else is well.
-async fn prove(app: &App, credentials: Credentials<'_>, device: &Device) -> Outcome<(Uuid, bool, Vec<Attempt>)> {
+/// Who is proved by credentials, whether by a second factor, and what to forgive once all else is well.
+struct Proven {
+    user: store::user::Model,
+    by_factor: bool,
+    attempts: Vec<Attempt>,
+}
+
+/// Verifies a password. An attempt that could not be made, since too many wait for their turn, was no guess.
+async fn verify_counted(app: &App, attempt: &Attempt, hash: String, password: String) -> Outcome<bool> {
+    let verdict = verify(hash, password).await;
+    if verdict.is_err() {
+        let work = app.database.begin().await?;
+        attempt.forgive(&work).await?;
+        work.commit().await?;
+    }
+    verdict
+}
+
+async fn prove(app: &App, credentials: Credentials<'_>, device: &Device) -> Outcome<Proven> {
     let email = canonical(credentials.email).unwrap_or_default();
     let limits = [
         Limit::new("account at network", &format!("{email} {}", device.network), MOST_FAILURES),
@@ -155,15 +179,15 @@ async fn prove(app: &App, credentials: Credentials<'_>, device: &Device) -> Outc
     let attempt = attempts::begin(app, &limits).await?;
     let user = store::user_by_email(app.database.reader(), &email).await?.filter(|user| user.status == "active");
     let hash = user.as_ref().map(|user| user.password_hash.clone()).unwrap_or_default();
-    let matches = verify(hash, credentials.password).await?;
+    let matches = verify_counted(app, &attempt, hash, credentials.password).await?;
     let Some(user) = user else { return Err(Fault::new(&BAD_CREDENTIALS)) };
     if !matches {
         note(app, user.id, "sign_in_failed").await?;
         return Err(Fault::new(&BAD_CREDENTIALS));
     }
     match prove_factor(app, user.id, credentials.code.as_deref()).await {
-        Ok(None) => Ok((user.id, false, vec![attempt])),
-        Ok(Some(code)) => Ok((user.id, true, vec![attempt, code])),
+        Ok(None) => Ok(Proven { user, by_factor: false, attempts: vec![attempt] }),
+        Ok(Some(code)) => Ok(Proven { user, by_factor: true, attempts: vec![attempt, code] }),
         Err(fault) => {
             // The password was right, and a missing code is no guess.
             let work = Work::begin(app, "sign-in").await?;
@@ -177,13 +201,18 @@ async fn prove(app: &App, credentials: Credentials<'_>, device: &Device) -> Outc
     }
 }
 
+/// Counts an attempt at a code of `user`.
+pub async fn attempt_code(app: &App, user: Uuid) -> Outcome<Attempt> {
+    attempts::begin(app, &[Limit::new("code", &user.to_string(), MOST_CODES)]).await
+}
+
 /// Proves the second factor of `user`; returns the attempt that it took, or `None` if the account has no second factor.
 pub async fn prove_factor(app: &App, user: Uuid, code: Option<&str>) -> Outcome<Option<Attempt>> {
     if !second_factor::is_set_up(app.database.reader(), user).await? {
         return Ok(None);
     }
     let Some(code) = code else { return Err(Fault::new(&CODE_REQUIRED)) };
-    let attempt = attempts::begin(app, &[Limit::new("code", &user.to_string(), MOST_CODES)]).await?;
+    let attempt = attempt_code(app, user).await?;
     let work = Work::begin(app, "second-factor").await?;
     let verdict = second_factor::prove(&app.vault, work.db(), user, code).await?;
     // A spent code stays spent whatever comes after.
@@ -217,7 +246,7 @@ pub async fn confirm_presence(app: &App, actor: &Actor, proof: Proof, device: &D
             ];
             let attempt = attempts::begin(app, &limits).await?;
             let user = store::user_by_id(app.database.reader(), actor.user_id).await?.ok_or_else(Fault::not_found)?;
-            if !verify(user.password_hash, password).await? {
+            if !verify_counted(app, &attempt, user.password_hash, password).await? {
                 note(app, actor.user_id, "confirmation_failed").await?;
                 return Err(wrong("/password", say("Kata sandi salah.", "The password is wrong.")));
             }

@@ -426,11 +426,12 @@ pub async fn insert_agency(connection: &Connection, agency: &AgencyRow) -> Outco
 pub struct TotpRow {
     /// Base32, encrypted.
     pub secret: Sealed,
+    pub created_at: DateTime<Utc>,
     pub confirmed_at: Option<DateTime<Utc>>,
 }
 
 pub async fn totp(connection: &Connection, user: Uuid) -> Outcome<Option<TotpRow>> {
-    let text = "select secret, confirmed_at from user_totp where user_id = ?";
+    let text = "select secret, created_at, confirmed_at from user_totp where user_id = ?";
     let row = connection.query_one_raw(sql(connection, text, [user.into()])).await?;
     Ok(row.map(|row| TotpRow::from_query_result(&row, "")).transpose()?)
 }

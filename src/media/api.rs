@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     app::App,
-    fault::{Fault, MALFORMED, Outcome, UNSUPPORTED_MEDIA, say},
+    fault::{FORBIDDEN, Fault, MALFORMED, Outcome, UNSUPPORTED_MEDIA, say},
     http::{
         Body, Caller, Host, Reply, Tag, Write,
         problem::below,
@@ -219,7 +219,12 @@ pub async fn pass_upload(app: Data<&App>, request: &Request, upload: RoutePath<S
         let detail = say("Kirim berkas apa adanya, tanpa Content-Encoding.", "Send the file as it is, without Content-Encoding.");
         return Err(Fault::new(&UNSUPPORTED_MEDIA).detail(detail).into());
     }
-    let _slot = app.uploads.take(holders(&app, &upload).await?)?;
+    let holders = holders(&app, &upload).await?;
+    if holders.is_empty() {
+        // Nobody has signed this address: it takes no place, and nothing is passed on.
+        return Err(Fault::new(&FORBIDDEN).detail(say("Alamat ini tidak ditandatangani.", "This address was not signed.")).into());
+    }
+    let _slot = app.uploads.take(holders)?;
     let passed = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
     let mut headers: HeaderMap = passed.into_iter().filter_map(|name| Some((name.clone(), request.headers().get(&name)?.clone()))).collect();
     if let Some(host) = request.data::<Host>().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
@@ -231,7 +236,7 @@ pub async fn pass_upload(app: Data<&App>, request: &Request, upload: RoutePath<S
     Ok(Response::builder().status(status).content_type("application/xml").body(text))
 }
 
-/// Whose place an upload under this signed address takes. What nobody began can't be signed: the bucket refuses it at once.
+/// Whose place an upload under this signed address takes; nobody's if nobody began it.
 async fn holders(app: &App, upload: &str) -> Outcome<Vec<Holder>> {
     let Ok(id) = Uuid::parse_str(upload) else { return Ok(Vec::new()) };
     let begun = store::find_upload(app.database.reader(), id).await?;

@@ -249,6 +249,17 @@ impl Vault {
     /// file's, or the first one of the setting. Nobody seals meanwhile.
     pub async fn change_key(&self, connection: &Connection) -> anyhow::Result<Changed> {
         let next = match &self.folder {
+            // A key that is made here would be on this machine alone.
+            Some(folder) if connection.get_database_backend() == DbBackend::Postgres => {
+                let next = read_keys(&key_file(folder))?.into_iter().next().context("secret.key")?;
+                ensure!(
+                    in_use(connection).await?.as_ref() != Some(&next.name),
+                    "replicas on PostgreSQL have files of their own: write the new key as the first line of every secret.key, restart the \
+                     replicas one by one, and repeat"
+                );
+                self.use_key(connection, &next).await?;
+                return Ok(Changed { folder: None });
+            }
             Some(folder) => {
                 // It is on the disk before anything is sealed with it, and found there if this process dies before the rename. One
                 // that is there already was never used.
@@ -359,6 +370,8 @@ fn next_file(folder: &Path) -> PathBuf {
 /// The keys of a file, one on each line; none if it is not there.
 fn read_keys(file: &Path) -> anyhow::Result<Vec<Key>> {
     match fs::read_to_string(file) {
+        // A file that holds nothing was cut off: it must not be taken for one that is not there.
+        Ok(text) if text.trim().is_empty() => bail!("{} is empty", file.display()),
         Ok(text) => text.trim().lines().map(Key::parse).collect::<anyhow::Result<_>>().with_context(|| file.display().to_string()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error).with_context(|| file.display().to_string()),

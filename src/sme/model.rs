@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fault::{FieldFault, field, say},
+    http::problem::below,
     transitions::state_machine,
     values::contact::check_web_address,
 };
@@ -78,7 +79,7 @@ const NETWORKS: &[&str] = &["facebook", "instagram", "shopee", "tiktok", "tokope
 pub fn check_socials(socials: BTreeMap<String, String>, faults: &mut Vec<FieldFault>) -> BTreeMap<String, String> {
     let mut kept = BTreeMap::new();
     for (network, address) in socials {
-        let pointer = format!("/socials/{network}");
+        let pointer = format!("/socials{}", below(&network));
         if NETWORKS.contains(&network.as_str()) {
             kept.insert(network, check_web_address(&address, &pointer, faults));
         } else {

@@ -44,6 +44,9 @@ pub struct Registration {
 pub async fn register(work: &Work, permit: &Permit<OwnAccount>, new: Registration) -> Outcome<Model> {
     let mut faults = Vec::new();
     check_text(&new.brand_name, "/brand_name", 120, &mut faults);
+    if let Some(name) = &new.legal_name {
+        check_text(name, "/legal_name", 200, &mut faults);
+    }
     check_regency(&new.regency_code, "/regency_code", &mut faults);
     check_story(&new.story, &mut faults);
     let is_asked_for = new.handle.is_some();

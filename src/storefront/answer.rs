@@ -15,17 +15,18 @@ use poem_openapi::{
 };
 use sha2::{Digest, Sha256};
 
+use super::browse::ZONE;
 use crate::{
     app::App,
+    exhibitions::onsite::model::today,
     fault::Outcome,
     http::{
         answers::ForEverybody,
         locale::language_of,
         reply::{File, FileKind},
     },
-    platform::{clock::now, metrics},
-    values::Language,
-    values::hex,
+    platform::metrics,
+    values::{Language, hex},
 };
 
 const CACHE_CONTROL: &str = "public, max-age=30, stale-while-revalidate=300";
@@ -89,7 +90,7 @@ impl Visit {
     /// The ETag of this address in this language, catalogue version and day, and whether the client has it. Of the day, because
     /// lead times count from it.
     fn etag(&self) -> (String, bool) {
-        let key = format!("{} {} {} {}", self.app.signals.catalogue_version(), now().date_naive(), self.tag(), self.address);
+        let key = format!("{} {} {} {}", self.app.signals.catalogue_version(), today(ZONE), self.tag(), self.address);
         let etag = format!("\"{}\"", hex(&Sha256::digest(key.as_bytes())[..12]));
         let known = self.if_none_match.as_deref().unwrap_or_default();
         let is_known = known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);

@@ -34,7 +34,7 @@ use crate::{
 const LARGE: usize = 20_000;
 
 /// Halal certificates end with the day in this zone.
-const ZONE: &str = "Asia/Jakarta";
+pub const ZONE: &str = "Asia/Jakarta";
 
 /// A query for a list of products.
 pub struct Listing {

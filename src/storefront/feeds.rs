@@ -214,7 +214,7 @@ fn changes(zone: Tz, from: NaiveDateTime, to: NaiveDateTime) -> Vec<NaiveDateTim
 fn time_zone(zone: Tz, first: NaiveDate, last: NaiveDate) -> Option<String> {
     let new_year = |year| NaiveDate::from_ymd_opt(year, 1, 1).map(|day| day.and_time(NaiveTime::MIN));
     let (from, to) = (new_year(first.year() - 1)?, new_year(last.year() + 2)?);
-    let long_ago = NaiveDate::from_ymd_opt(1970, 1, 1)?.and_time(NaiveTime::MIN);
+    let long_ago = NaiveDate::from_ymd_opt(1970, 1, 1)?.and_time(NaiveTime::MIN).min(from);
     let before = clock(zone, from);
     let mut observances = vec![(long_ago, before.clone(), before)];
     for change in changes(zone, from, to) {

@@ -9,6 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    browse::ZONE,
     feeds::for_a_page,
     model::{CategoryRef, Image, PublicAttribute, SmeRef},
     offer::{self, Making, Offer},
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     app::App,
     catalogue::model::StockPolicy,
+    exhibitions::onsite::model::today,
     fault::{Fault, Outcome},
     media::model::Format,
     values::{
@@ -136,7 +138,7 @@ pub fn json_ld(app: &App, found: &ListedDetail, language: Language) -> Outcome<S
     let product = Described::of(&found.detail)?;
     let address = product_page(app, &found.sme_handle, &found.handle);
     let images: Vec<String> = product.images.iter().filter_map(picture).map(|image| absolute(app, image)).collect();
-    let today = Utc::now().date_naive();
+    let today = today(ZONE);
     let offer = |variant: &Sold| {
         let availability = product.availability(variant);
         json!({
@@ -197,7 +199,7 @@ pub fn merchant(app: App, language: &'static str) -> impl Stream<Item = Chunk> +
         let offers: Vec<Offer> = product.variants.iter().map(|variant| product.offer(variant)).collect();
         let Some(leading) = offer::leading(&offers) else { return Ok(()) };
         let price = format!("{} {}", offer::rupiah(leading.price), leading.price.currency);
-        let from = leading.availability.starts(Utc::now().date_naive()).unwrap_or_default();
+        let from = leading.availability.starts(today(ZONE)).unwrap_or_default();
         let (gtin, exists) = match offer::identifier(&leading, &offers) {
             offer::Identifier::Gtin(gtin) => (gtin, ""),
             offer::Identifier::OfAnotherVariant => ("", ""),

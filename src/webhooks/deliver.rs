@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::hours(24);
 
 /// Deliveries of one SME or office at a time, however many endpoints it has: those that do not answer leave workers for the others.
 const OF_ONE_AT_ONCE: usize = 4;
+/// From so many on, half of the workers, one that has a delivery in progress waits: the other half is for those that have none.
+const SHARED: usize = 4;
 
 /// How many deliveries of each SME or office are in progress in this process.
 #[derive(Default)]
@@ -44,8 +46,9 @@ struct Place<'a>(&'a UnderWay, Uuid);
 impl UnderWay {
     fn take(&self, owner: Uuid) -> Option<Place<'_>> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = counts.values().sum();
         let count = counts.entry(owner).or_default();
-        (*count < OF_ONE_AT_ONCE).then(|| {
+        (*count == 0 || (*count < OF_ONE_AT_ONCE && all < SHARED)).then(|| {
             *count += 1;
             Place(self, owner)
         })

@@ -132,10 +132,11 @@ pub async fn find_endpoint(connection: &Connection, id: Uuid) -> Outcome<Option<
     Ok(rows.into_iter().next())
 }
 
-/// Turns off what a user made, for one owner or for all; returns which endpoints those were.
+/// Turns off the endpoints whose address or secret a user holds, for one owner or for all, and notes it on those that are off by
+/// hand, which somebody might turn on again. Returns which endpoints those were.
 pub async fn disable_those_of(connection: &Connection, user: Uuid, owner: Option<Target>) -> Outcome<Vec<Uuid>> {
-    let made = "update webhook_endpoints set enabled = 0, disabled_reason = 'maker_left', version = version + 1 where enabled = 1 \
-                and (coalesce(url_by, created_by) = ? or coalesce(secret_by, created_by) = ?)";
+    let made = "update webhook_endpoints set enabled = 0, disabled_reason = 'maker_left', version = version + 1 where deleted_at is null \
+                and (enabled = 1 or disabled_reason = 'by_hand') and (coalesce(url_by, created_by) = ? or coalesce(secret_by, created_by) = ?)";
     let (text, values) = of_target(made, vec![user.into(), user.into()], owner);
     let rows = connection.query_all_raw(sql(connection, &format!("{text} returning id"), values)).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)

@@ -23,6 +23,19 @@ async fn begun(world: &World, town: &Town, exhibition: &str, name: &str) -> Appl
 }
 
 on_both! {
+    async fn a_call_whose_time_came_before_the_exhibition_was_announced_opens_with_the_announcement(world: World) {
+        let town = world.town().await;
+        let exhibition = town.exhibition("pameran").await;
+        let path = format!("/v1/exhibitions/{exhibition}");
+        // It opens in the past; the job of that time is done, and could not do anything.
+        town.call(&exhibition, 10).await;
+        world.app.signals.wake_workers();
+        let text = "delete from jobs where kind = 'open_call'";
+        world.execute(text, vec![]).await.unwrap();
+        town.coordinator.post_empty(&format!("{path}/announce")).await.expect(200);
+        town.coordinator.until(&path, |answer| answer.text("/status") == "applications_open").await;
+    }
+
     async fn the_terms_of_a_call_are_read_on_the_clock_of_the_venue_by_everybody_once_it_is_announced(world: World) {
         let town = world.town().await;
         let exhibition = town.exhibition("pameran").await;

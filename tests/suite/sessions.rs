@@ -265,6 +265,20 @@ on_both! {
         program.get(&format!("/v1/products?sme_id={}", town.sme)).await.expect(401);
     }
 
+    async fn a_code_proves_nothing_where_no_factor_is_set_up_and_is_counted_where_one_is_being(world: World) {
+        let town = world.town().await;
+        let client = json!({ "sme_id": town.sme, "name": "Kasir", "kind": "secret", "scopes": ["sme:read"] });
+        let key = town.owner.post("/v1/api-clients", client).await.expect(201).text("/key");
+        let refused = town.owner.post("/v1/me/second-factor/disable", json!({ "code": "000000" })).await.expect(409);
+        assert_eq!(refused.text("/reason"), "not_set_up");
+        let program = Person { token: Some(key), ..world.public() };
+        program.get(&format!("/v1/products?sme_id={}", town.sme)).await.expect(200);
+        town.owner.post_empty("/v1/me/second-factor").await.expect(200);
+        let guesses = (0..30).map(|n| town.owner.post("/v1/me/second-factor/confirm", json!({ "code": format!("{n:06}") })));
+        let statuses: Vec<u16> = join_all(guesses).await.iter().map(|answer| answer.status).collect();
+        assert!(counted(&statuses, 429) >= 20 && counted(&statuses, 200) == 0, "{statuses:?}");
+    }
+
     async fn a_repeated_request_of_a_program_is_authorized_again(world: World) {
         let town = world.town().await;
         let client = json!({ "sme_id": town.sme, "name": "Kasir", "kind": "secret", "scopes": ["products:write"] });

@@ -29,7 +29,7 @@ use crate::{
     platform::{clock::now, database::Connection, jobs::JobKind},
     sme::{self, model::SmeStatus},
     transitions::Machine,
-    values::{Localized, check_text},
+    values::{Localized, check_text, text::is_visible},
     work::Work,
 };
 
@@ -356,7 +356,7 @@ pub async fn prepare(work: &Work, permit: &Permit<Decide>, exhibition: &Exhibiti
     let waiting = store::last_rank(work.db(), exhibition.id).await?;
     for (index, decision) in decisions.into_iter().enumerate() {
         let pointer = format!("/decisions/{index}");
-        if decision.decision == Some(PendingDecision::Reject) && decision.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+        if decision.decision == Some(PendingDecision::Reject) && !decision.reason.as_deref().is_some_and(is_visible) {
             faults.push(field(format!("{pointer}/reason"), "required", say("Tulis alasannya.", "Give the reason.")));
             continue;
         }

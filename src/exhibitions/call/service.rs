@@ -82,12 +82,21 @@ pub async fn set(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Ex
     } else {
         store::update(work.db(), call).await?;
     }
-    for (kind, at) in [(JobKind::OpenCall, opens_at), (JobKind::CloseCall, closes_at), (JobKind::LapseOffers, confirm_by)] {
-        work.enqueue_later(kind, exhibition.id, at - now()).await?;
-    }
+    let call = store::by_exhibition(work.db(), exhibition.id).await?;
+    schedule(work, &call).await?;
+    work.enqueue_later(JobKind::LapseOffers, exhibition.id, confirm_by - now()).await?;
     work.touch_catalogue();
     work.audit(permit, "set_call", "exhibition", exhibition.id, json!({ "capacity": terms.capacity, "closes_at": closes_at }), None).await?;
-    store::by_exhibition(work.db(), exhibition.id).await
+    Ok(call)
+}
+
+/// Has the clock open and close the call when their times come. Asked for when the exhibition is
+/// announced as well: a time that passed before takes effect then.
+pub async fn schedule(work: &Work, call: &Model) -> Outcome<()> {
+    for (kind, at) in [(JobKind::OpenCall, call.opens_at), (JobKind::CloseCall, call.closes_at)] {
+        work.enqueue_later(kind, call.exhibition_id, at - now()).await?;
+    }
+    Ok(())
 }
 
 /// Lets an SME that was invited late apply until a moment of the venue's clock, though the call is closed.

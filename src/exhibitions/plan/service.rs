@@ -246,8 +246,10 @@ pub async fn suggest(work: &Work, permit: &Permit<ManageExhibition>, exhibition:
     let batch = batch.ok_or_else(|| Fault::invalid_field("/batch_id", "unknown", say("Sebutkan gelombangnya.", "Name the batch.")))?;
     let (booths, exhibitors) = (store::booths(work.db(), exhibition.id).await?, store::exhibitors(work.db(), exhibition.id).await?);
     let taken: Vec<Placement> = store::assignments(work.db(), exhibition.id, PlanKind::Draft).await?.iter().map(Assignment::placement).collect();
-    let waiting: Vec<_> =
-        exhibitors.iter().filter(|who| !taken.iter().any(|placement| placement.application == who.application_id)).cloned().collect();
+    // Those of an SME of one's own are placed by a colleague.
+    let own = applications::store::of_smes(work.db(), exhibition.id, permit.own_smes()).await?;
+    let has_place = |application: Uuid| taken.iter().any(|placement| placement.application == application);
+    let waiting: Vec<_> = exhibitors.iter().filter(|who| !has_place(who.application_id) && !own.contains(&who.application_id)).cloned().collect();
     let (placements, unplaced) = suggestion(batch.id, &waiting, &booths, &exhibitors, &taken);
     store::assign(work.db(), exhibition.id, PlanKind::Draft, &placements).await?;
     store::bump(work.db(), exhibition.id, None).await?;
@@ -259,6 +261,12 @@ pub async fn suggest(work: &Work, permit: &Permit<ManageExhibition>, exhibition:
 /// Makes the draft the live plan, all of it or nothing.
 pub async fn publish(work: &Work, permit: &Permit<ManageExhibition>, exhibition: &Exhibition) -> Outcome<()> {
     let draft = store::assignments(work.db(), exhibition.id, PlanKind::Draft).await?;
+    let live = store::assignments(work.db(), exhibition.id, PlanKind::Live).await?;
+    let moved = |plan: &[Assignment], other: &[Assignment]| -> Vec<Uuid> {
+        let stays = |place: &Placement| other.iter().any(|there| there.placement() == *place);
+        plan.iter().map(Assignment::placement).filter(|place| !stays(place)).map(|place| place.application).collect()
+    };
+    applications::service::refuse_own(work, permit, exhibition.id, [moved(&draft, &live), moved(&live, &draft)].concat()).await?;
     store::publish(work.db(), exhibition.id, &draft).await?;
     store::bump(work.db(), exhibition.id, Some(now())).await?;
     work.touch_catalogue();

@@ -37,7 +37,7 @@ use crate::{
     identity::policy::{self, Permit, ReadExhibition, Review, Scope},
     platform::database::Connection,
     sme::api::Reason,
-    values::Localized,
+    values::{Localized, text::is_visible},
 };
 
 pub struct ReviewApi;
@@ -486,7 +486,7 @@ impl ReviewApi {
     ) -> poem::Result<NoContent> {
         let Judging { work, permit, exhibition, application } = judging(&member, &write, (*exhibition_id, *application_id), body.bytes()).await?;
         let reason = body.read()?.reason.unwrap_or_default();
-        if reason.trim().is_empty() {
+        if !is_visible(&reason) {
             let message = crate::fault::say("Sebutkan alasannya.", "State the reason.");
             return Err(Fault::invalid_field("/reason", "required", message).into());
         }
