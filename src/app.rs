@@ -76,7 +76,7 @@ pub struct Parts {
     pub looks: Semaphore,
     /// Sends webhooks.
     pub webhooks: reqwest::Client,
-    /// How many are being sent for each SME or office.
+    /// How many are being sent to each endpoint.
     pub webhooks_under_way: webhooks::UnderWay,
     health: Mutex<BTreeMap<&'static str, bool>>,
     /// Held by the process that serves for as long as it lives.

@@ -31,12 +31,10 @@ const KEPT_OF_ANSWER: usize = 1_000;
 /// An endpoint that has taken nothing for this long when a delivery is given up is switched off.
 const PATIENCE: Duration = Duration::hours(24);
 
-/// Deliveries of one SME or office at a time, however many endpoints it has: those that do not answer leave workers for the others.
-const OF_ONE_AT_ONCE: usize = 4;
-/// From so many on, half of the workers, one that has a delivery in progress waits: the other half is for those that have none.
-const SHARED: usize = 4;
+/// Deliveries to one endpoint at a time: one that does not answer leaves workers for the others.
+const TO_ONE_AT_ONCE: usize = 4;
 
-/// How many deliveries of each SME or office are in progress in this process.
+/// How many deliveries to each endpoint are in progress in this process.
 #[derive(Default)]
 pub struct UnderWay(Mutex<HashMap<Uuid, usize>>);
 
@@ -44,13 +42,12 @@ pub struct UnderWay(Mutex<HashMap<Uuid, usize>>);
 struct Place<'a>(&'a UnderWay, Uuid);
 
 impl UnderWay {
-    fn take(&self, owner: Uuid) -> Option<Place<'_>> {
+    fn take(&self, endpoint: Uuid) -> Option<Place<'_>> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = counts.values().sum();
-        let count = counts.entry(owner).or_default();
-        (*count == 0 || (*count < OF_ONE_AT_ONCE && all < SHARED)).then(|| {
+        let count = counts.entry(endpoint).or_default();
+        (*count < TO_ONE_AT_ONCE).then(|| {
             *count += 1;
-            Place(self, owner)
+            Place(self, endpoint)
         })
     }
 }
@@ -82,7 +79,7 @@ pub async fn deliver(app: &App, id: Uuid, request_id: &str) -> Outcome<()> {
     if endpoint.enabled == 0 || store::has_earlier(reader, &delivery).await? {
         return Ok(());
     }
-    let Some(_place) = app.webhooks_under_way.take(endpoint.owner().column().1) else {
+    let Some(_place) = app.webhooks_under_way.take(endpoint.id) else {
         let wait = Duration::seconds(rand::rng().random_range(5..60));
         let work = Work::begin(app, request_id).await?;
         work.enqueue_later(JobKind::DeliverWebhook, id, wait).await?;

@@ -324,29 +324,6 @@ with_hooks! {
         assert!(!town.owner.get(&address).await.expect(200).body.to_string().contains("whsec_"));
     }
 
-    async fn an_owner_of_many_endpoints_that_hang_keeps_nobody_else_waiting(world: World) {
-        let town = world.town().await;
-        let tarpit = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", tarpit.local_addr().unwrap());
-        let held = Arc::new(Mutex::new(Vec::new()));
-        let holding = Arc::clone(&held);
-        tokio::spawn(async move {
-            while let Ok((connection, _)) = tarpit.accept().await {
-                holding.lock().unwrap().push(connection);
-            }
-        });
-        for _ in 0..10 {
-            let hook = endpoint(&town.owner, ("sme_id", &town.sme), &url, json!(["product.listed"])).await.text("/id");
-            town.owner.post_empty(&format!("/v1/webhook-endpoints/{hook}/test")).await.expect(202);
-        }
-        let (other, receiver) = (world.newcomer("other", false).await, Receiver::start().await);
-        let sme = town.new_sme(&other, "Lain").await;
-        let hook = endpoint(&other, ("sme_id", &sme), &receiver.url, json!(["product.listed"])).await.text("/id");
-        other.post_empty(&format!("/v1/webhook-endpoints/{hook}/test")).await.expect(202);
-        receiver.expect(1).await;
-        assert!(held.lock().unwrap().len() <= 4, "as many as one owner's share: {}", held.lock().unwrap().len());
-    }
-
     async fn endpoints_are_listed_and_changed_by_their_owner_and_what_was_sent_is_read_back(world: World) {
         let town = world.town().await;
         let receiver = Receiver::start().await;
