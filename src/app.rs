@@ -7,7 +7,7 @@ use std::{
     iter::repeat_n,
     os::unix::fs::PermissionsExt,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -217,7 +217,7 @@ impl App {
 
     /// What the last look at each dependency saw, by name: however many ask, they cost nothing.
     pub fn health(&self) -> BTreeMap<&'static str, bool> {
-        self.health.lock().map(|health| health.clone()).unwrap_or_default()
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks at each dependency now.
@@ -228,9 +228,7 @@ impl App {
         let (database, bucket) = tokio::join!(database, bucket);
         let bucket = bucket.map(|answer| answer.inspect_err(|error| tracing::warn!(%error, "bucket")));
         let seen = BTreeMap::from([("database", matches!(database, Ok(Ok(_)))), ("bucket", matches!(bucket, Ok(Ok(()))))]);
-        if let Ok(mut health) = self.health.lock() {
-            *health = seen;
-        }
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 }
 

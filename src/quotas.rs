@@ -45,6 +45,11 @@ fn refused(reason: &'static str, most: i64, detail: Say) -> Fault {
     Fault::conflict(reason, detail).with("quota", most.into())
 }
 
+/// Refuses one more where there are `most` already.
+fn within(count: i64, reason: &'static str, most: i64, detail: impl FnOnce() -> Say) -> Outcome<()> {
+    if count < most { Ok(()) } else { Err(refused(reason, most, detail())) }
+}
+
 /// Has everybody else wait who adds to what an owner has, until this transaction ends: what is counted after it is all there is.
 pub async fn hold(work: &Work, owner: Target) -> Outcome<()> {
     let (table, id) = match owner {
@@ -59,42 +64,39 @@ pub async fn product(work: &Work, sme: Uuid) -> Outcome<()> {
     let most = work.config().quota_products;
     hold(work, Target::Sme(sme)).await?;
     let text = "select count(*) as much from products where sme_id = ? and deleted_at is null";
-    if count(work.db(), text, [sme.into()]).await? < most {
-        return Ok(());
-    }
-    let detail = say(
-        format!("Satu IKM dapat memiliki paling banyak {most} produk, termasuk draf. Hapus yang tidak dipakai."),
-        format!("An SME can have at most {most} products, drafts included. Delete those that are not used."),
-    );
-    Err(refused("quota_products", most, detail))
+    let there = count(work.db(), text, [sme.into()]).await?;
+    within(there, "quota_products", most, || {
+        say(
+            format!("Satu IKM dapat memiliki paling banyak {most} produk, termasuk draf. Hapus yang tidak dipakai."),
+            format!("An SME can have at most {most} products, drafts included. Delete those that are not used."),
+        )
+    })
 }
 
 /// Refuses one material line more than a product may have.
 pub async fn material(work: &Work, product: Uuid) -> Outcome<()> {
     hold_row(work.db(), "products", product).await?;
     let text = "select count(*) as much from product_materials where product_id = ?";
-    if count(work.db(), text, [product.into()]).await? < MOST_MATERIALS {
-        return Ok(());
-    }
-    let detail = say(
-        format!("Satu produk dapat memiliki paling banyak {MOST_MATERIALS} bahan."),
-        format!("A product can have at most {MOST_MATERIALS} material lines."),
-    );
-    Err(refused("quota_materials", MOST_MATERIALS, detail))
+    let there = count(work.db(), text, [product.into()]).await?;
+    within(there, "quota_materials", MOST_MATERIALS, || {
+        say(
+            format!("Satu produk dapat memiliki paling banyak {MOST_MATERIALS} bahan."),
+            format!("A product can have at most {MOST_MATERIALS} material lines."),
+        )
+    })
 }
 
 /// Refuses one legal document more than an SME may have.
 pub async fn document(work: &Work, sme: Uuid) -> Outcome<()> {
     hold(work, Target::Sme(sme)).await?;
     let text = "select count(*) as much from legal_documents where sme_id = ? and status in ('uploaded', 'verified')";
-    if count(work.db(), text, [sme.into()]).await? < MOST_DOCUMENTS {
-        return Ok(());
-    }
-    let detail = say(
-        format!("Satu IKM dapat memiliki paling banyak {MOST_DOCUMENTS} dokumen, selain yang ditolak atau dicabut. Tarik yang tidak diperlukan."),
-        format!("An SME can have at most {MOST_DOCUMENTS} documents, besides those rejected or revoked. Take back those that are not needed."),
-    );
-    Err(refused("quota_documents", MOST_DOCUMENTS, detail))
+    let there = count(work.db(), text, [sme.into()]).await?;
+    within(there, "quota_documents", MOST_DOCUMENTS, || {
+        say(
+            format!("Satu IKM dapat memiliki paling banyak {MOST_DOCUMENTS} dokumen, selain yang ditolak atau dicabut. Tarik yang tidak diperlukan."),
+            format!("An SME can have at most {MOST_DOCUMENTS} documents, besides those rejected or revoked. Take back those that are not needed."),
+        )
+    })
 }
 
 /// Refuses one open invitation more than an SME or an agency may have.
@@ -103,14 +105,13 @@ pub async fn invitation(work: &Work, target: Target) -> Outcome<()> {
     let (column, id) = target.column();
     let text =
         format!("select count(*) as much from invitations where {column} = ? and accepted_at is null and revoked_at is null and expires_at > ?");
-    if count(work.db(), &text, [id.into(), now().into()]).await? < MOST_INVITATIONS {
-        return Ok(());
-    }
-    let detail = say(
-        format!("Paling banyak {MOST_INVITATIONS} undangan dapat terbuka sekaligus; cabut yang tidak diperlukan."),
-        format!("At most {MOST_INVITATIONS} invitations can be open at a time; revoke those that are not needed."),
-    );
-    Err(refused("quota_invitations", MOST_INVITATIONS, detail))
+    let there = count(work.db(), &text, [id.into(), now().into()]).await?;
+    within(there, "quota_invitations", MOST_INVITATIONS, || {
+        say(
+            format!("Paling banyak {MOST_INVITATIONS} undangan dapat terbuka sekaligus; cabut yang tidak diperlukan."),
+            format!("At most {MOST_INVITATIONS} invitations can be open at a time; revoke those that are not needed."),
+        )
+    })
 }
 
 /// Refuses one ping more than may wait at a webhook endpoint.
@@ -118,14 +119,13 @@ pub async fn ping(work: &Work, endpoint: Uuid) -> Outcome<()> {
     hold_row(work.db(), "webhook_endpoints", endpoint).await?;
     // A ping is about the endpoint itself.
     let text = "select count(*) as much from webhook_deliveries where endpoint_id = ? and subject_id = ? and status = 'waiting'";
-    if count(work.db(), text, [endpoint.into(), endpoint.into()]).await? < MOST_PINGS {
-        return Ok(());
-    }
-    let detail = say(
-        format!("{MOST_PINGS} uji coba masih menunggu dikirim ke alamat ini."),
-        format!("{MOST_PINGS} tests are still waiting to be delivered to this endpoint."),
-    );
-    Err(refused("quota_pings", MOST_PINGS, detail))
+    let there = count(work.db(), text, [endpoint.into(), endpoint.into()]).await?;
+    within(there, "quota_pings", MOST_PINGS, || {
+        say(
+            format!("{MOST_PINGS} uji coba masih menunggu dikirim ke alamat ini."),
+            format!("{MOST_PINGS} tests are still waiting to be delivered to this endpoint."),
+        )
+    })
 }
 
 /// Refuses one upload more, of `bytes`, than an SME may have begun.
@@ -195,12 +195,11 @@ pub async fn pending_sme(work: &Work, user: Uuid) -> Outcome<()> {
     hold_row(work.db(), "users", user).await?;
     let text = "select count(*) as much from sme_memberships m join smes s on s.id = m.sme_id \
                 where m.user_id = ? and m.role = 'owner' and s.status = 'pending'";
-    if count(work.db(), text, [user.into()]).await? < most {
-        return Ok(());
-    }
-    let detail = say(
-        format!("Satu akun dapat memiliki paling banyak {most} IKM yang menunggu verifikasi; tunggu keputusan dinas."),
-        format!("An account can have at most {most} SMEs that wait for verification; wait for the office to decide."),
-    );
-    Err(refused("quota_pending_smes", most, detail))
+    let there = count(work.db(), text, [user.into()]).await?;
+    within(there, "quota_pending_smes", most, || {
+        say(
+            format!("Satu akun dapat memiliki paling banyak {most} IKM yang menunggu verifikasi; tunggu keputusan dinas."),
+            format!("An account can have at most {most} SMEs that wait for verification; wait for the office to decide."),
+        )
+    })
 }

@@ -57,6 +57,15 @@ impl Place {
         select(connection, &format!("select {id} as id, {column} as secret from {table} where {column} is not null order by {id}"), []).await
     }
 
+    /// Seals a secret with the key in use, if it can be read; returns whether it could.
+    async fn seal_again(&self, connection: &Connection, vault: &Vault, kept: &Kept) -> Outcome<bool> {
+        let owner = (self.owner)(kept.id);
+        let Ok(secret) = vault.open_secret(&owner, &kept.secret) else { return Ok(false) };
+        let sealed = vault.seal(connection, &owner, &secret).await?;
+        self.put(connection, kept, sealed).await?;
+        Ok(true)
+    }
+
     async fn put(&self, connection: &Connection, kept: &Kept, sealed: Sealed) -> Outcome<()> {
         let Self { table, id, column, .. } = self;
         // Whoever has replaced the secret meanwhile has sealed it, too.
@@ -74,11 +83,7 @@ pub async fn encrypt_stored(database: &Database, vault: &Vault) -> Outcome<usize
         let in_the_clear = place.all(database.reader()).await?.into_iter().filter(|kept| !kept.secret.is_encrypted());
         for kept in in_the_clear {
             let work = database.begin().await?;
-            if let Ok(secret) = vault.open_secret(&(place.owner)(kept.id), &kept.secret) {
-                let sealed = vault.seal(&work, &(place.owner)(kept.id), &secret).await?;
-                place.put(&work, &kept, sealed).await?;
-                encrypted += 1;
-            }
+            encrypted += usize::from(place.seal_again(&work, vault, &kept).await?);
             work.commit().await?;
         }
     }
@@ -114,12 +119,7 @@ pub async fn rotate(database: &Database, vault: &Vault) -> anyhow::Result<Rotate
     let mut encrypted = 0;
     for place in &PLACES {
         for kept in place.all(&work).await? {
-            let owner = (place.owner)(kept.id);
-            if let Ok(secret) = vault.open_secret(&owner, &kept.secret) {
-                let sealed = vault.seal(&work, &owner, &secret).await?;
-                place.put(&work, &kept, sealed).await?;
-                encrypted += 1;
-            }
+            encrypted += usize::from(place.seal_again(&work, vault, &kept).await?);
         }
     }
     note(&work, "rotate", json!({ "encrypted": encrypted })).await?;

@@ -228,7 +228,7 @@ pub async fn add_variant(work: &Work, permit: &Permit<EditProduct>, product: pro
         faults.push(too_many_variants());
     }
     let position = existing.last().map_or(0, |last| last.position + 1);
-    check_options_differ(&input.options, &options_of(existing.iter()), "/options", &mut faults);
+    check_options_differ(&input.options, &options_of(existing.iter())?, "/options", &mut faults);
     let row = variant_row(&product, input, position, "", &mut faults);
     refuse(faults)?;
     if let Some(row) = row {
@@ -259,7 +259,7 @@ pub async fn edit_variant(
     if let Some(options) = patch.options {
         check_options(&options, "/options", &mut faults);
         let all = store::variants(work.db(), product.id).await?;
-        check_options_differ(&options, &options_of(all.iter().filter(|other| other.id != row.id)), "/options", &mut faults);
+        check_options_differ(&options, &options_of(all.iter().filter(|other| other.id != row.id))?, "/options", &mut faults);
         row.options_read = options_as_read(&options);
         row.options = json!(options);
     }
@@ -573,9 +573,12 @@ fn sku(given: Option<String>) -> Option<(String, String)> {
 }
 
 /// The options of variants as people read them.
-fn options_of<'a>(variants: impl Iterator<Item = &'a variant::Model>) -> BTreeSet<String> {
-    let options = |row: &variant::Model| serde_json::from_value(row.options.clone()).unwrap_or_default();
-    variants.filter_map(|row| options_as_read(&options(row))).collect()
+fn options_of<'a>(variants: impl Iterator<Item = &'a variant::Model>) -> Outcome<BTreeSet<String>> {
+    let as_read = |row: &variant::Model| {
+        let options = serde_json::from_value(row.options.clone()).map_err(Fault::internal)?;
+        Ok(options_as_read(&options))
+    };
+    variants.filter_map(|row| as_read(row).transpose()).collect()
 }
 
 fn check_variant(row: &variant::Model, pointer: &str, faults: &mut Vec<FieldFault>) {

@@ -12,7 +12,7 @@ use std::{
 use chrono::{DateTime, Duration, Utc};
 use governor::{Quota, RateLimiter, clock::DefaultClock, middleware::StateInformationMiddleware, state::keyed::DashMapStateStore};
 use moka::future::Cache;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
@@ -385,23 +385,28 @@ pub async fn rotate(work: &Work, permit: &Permit<ManageClients>, row: &ClientRow
 
 /// Ends the keys that somebody received who belongs to their owner no more, and the clients that have none left.
 pub async fn revoke_those_of<A>(work: &Work, permit: &Permit<A>, owner: Target, user: Uuid) -> Outcome<()> {
-    for client in store::end_keys_of(work.db(), user, Some(owner)).await? {
-        store::revoke(work.db(), client).await?;
-        work.audit(permit, "revoke", "api_client", client, json!({ "with_member": user }), None).await?;
-    }
-    work.touch_clients();
+    end_received(work, permit, user, Some(owner), &json!({ "with_member": user })).await?;
     Ok(())
 }
 
-/// Ends every key that a person received, wherever: the secret that they signed in with is no longer theirs alone.
+/// Ends every key that a person received, wherever: the secret that they signed in with is no longer theirs alone. Returns how many
+/// clients ended with it.
 pub async fn revoke_all_of(work: &Work, user: Uuid) -> Outcome<usize> {
-    let clients = store::end_keys_of(work.db(), user, None).await?;
-    for client in &clients {
-        store::revoke(work.db(), *client).await?;
-        work.audit(&policy::system::<ManageClients>(Uuid::nil()), "revoke", "api_client", *client, json!({ "with_secrets_of": user }), None).await?;
+    let permit = policy::system::<ManageClients>(Uuid::nil());
+    end_received(work, &permit, user, None, &json!({ "with_secrets_of": user })).await
+}
+
+async fn end_received<A>(work: &Work, permit: &Permit<A>, user: Uuid, owner: Option<Target>, why: &Value) -> Outcome<usize> {
+    let mut revoked = 0;
+    for (client, has_key) in store::end_keys_of(work.db(), user, owner).await? {
+        if !has_key {
+            store::revoke(work.db(), client).await?;
+            revoked += 1;
+        }
+        work.audit(permit, if has_key { "end_keys" } else { "revoke" }, "api_client", client, why.clone(), None).await?;
     }
     work.touch_clients();
-    Ok(clients.len())
+    Ok(revoked)
 }
 
 /// Ends a client and its keys.

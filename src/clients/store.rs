@@ -59,24 +59,22 @@ struct Id {
     id: Uuid,
 }
 
-/// Ends the keys that a user received, of one owner's clients or of all. Returns the clients that have no key left.
-pub async fn end_keys_of(connection: &Connection, user: Uuid, owner: Option<Target>) -> Outcome<Vec<Uuid>> {
+/// Ends the keys that a user received, of one owner's clients or of all. Returns those clients, and whether each still has a key.
+pub async fn end_keys_of(connection: &Connection, user: Uuid, owner: Option<Target>) -> Outcome<Vec<(Uuid, bool)>> {
     let received = "select c.id from api_clients c where c.revoked_at is null and exists (select 1 from api_keys k where k.client_id = c.id \
                     and coalesce(k.received_by, c.created_by) = ? and (k.expires_at is null or k.expires_at > ?))";
     let at = now();
     let (text, values) = of_target(received, vec![user.into(), at.into()], owner);
     let clients: Vec<Id> = select(connection, &text, values).await?;
-    let mut without = Vec::new();
+    let mut ended = Vec::new();
     for Id { id } in clients {
         let end = "update api_keys set expires_at = ? where client_id = ? and (expires_at is null or expires_at > ?) and \
                    coalesce(received_by, (select c.created_by from api_clients c where c.id = client_id)) = ?";
         connection.execute_raw(sql(connection, end, [at.into(), id.into(), at.into(), user.into()])).await?;
         let current = "select 1 as one from api_keys where client_id = ? and expires_at is null limit 1";
-        if connection.query_one_raw(sql(connection, current, [id.into()])).await?.is_none() {
-            without.push(id);
-        }
+        ended.push((id, connection.query_one_raw(sql(connection, current, [id.into()])).await?.is_some()));
     }
-    Ok(without)
+    Ok(ended)
 }
 
 /// A valid key, and whose it is.

@@ -114,7 +114,7 @@ pub async fn edit(work: &Work, permit: &Permit<ManageExhibition>, exhibition: Mo
 
 fn apply(mut exhibition: Model, profile: Profile) -> Outcome<Model> {
     let mut faults = Vec::new();
-    let before = (hours_of(&exhibition), dates_of(&exhibition));
+    let before = (hours_of(&exhibition)?, dates_of(&exhibition));
     if let Some(slug) = profile.slug {
         check_handle(&slug, "/slug", &mut faults);
         exhibition.slug = slug;
@@ -172,9 +172,15 @@ pub fn dates_of(exhibition: &Model) -> Dates {
     Dates { starts_on: exhibition.starts_on, ends_on: exhibition.ends_on, precision: exhibition.date_precision }
 }
 
-/// The opening hours, as they are kept.
-pub fn hours_of(exhibition: &Model) -> Vec<OpeningHours> {
-    serde_json::from_value(exhibition.opening_hours.clone()).unwrap_or_default()
+/// The opening hours as the public sees them: a row that can't be read is in the log, and takes no list of others down with it.
+pub fn hours_shown(exhibition: &Model) -> Vec<OpeningHours> {
+    let read = hours_of(exhibition).inspect_err(|fault| tracing::error!(%fault, exhibition = %exhibition.id, "opening hours"));
+    read.unwrap_or_default()
+}
+
+/// The opening hours, as they are kept. What can't be read is never written over.
+fn hours_of(exhibition: &Model) -> Outcome<Vec<OpeningHours>> {
+    serde_json::from_value(exhibition.opening_hours.clone()).map_err(Fault::internal)
 }
 
 /// The dates for which it was announced before it was postponed.
@@ -292,7 +298,7 @@ pub async fn renew(work: &Work, permit: &Permit<ManageExhibition>, model: &Model
     let moved = new.starts_on.zip(model.starts_on).map(|(now, then)| now - then);
     if let Some(moved) = moved {
         new.opening_hours = model.opening_hours.clone();
-        new.opening_hours = moved_hours(&new, moved);
+        new.opening_hours = moved_hours(&new, moved)?;
         new = store::update(work.db(), new).await?;
     }
     plan::service::copy(work, model.id, &new, moved).await?;
@@ -303,9 +309,9 @@ pub async fn renew(work: &Work, permit: &Permit<ManageExhibition>, model: &Model
 }
 
 /// The opening hours, as many days later, as far as they lie within the exhibition.
-fn moved_hours(exhibition: &Model, moved: TimeDelta) -> serde_json::Value {
-    let hours = hours_of(exhibition).into_iter().map(|hours| OpeningHours { day: hours.day + moved, ..hours });
-    json!(hours.filter(|hours| exhibition.ends_on.is_none_or(|last| hours.day <= last)).collect::<Vec<_>>())
+fn moved_hours(exhibition: &Model, moved: TimeDelta) -> Outcome<serde_json::Value> {
+    let hours = hours_of(exhibition)?.into_iter().map(|hours| OpeningHours { day: hours.day + moved, ..hours });
+    Ok(json!(hours.filter(|hours| exhibition.ends_on.is_none_or(|last| hours.day <= last)).collect::<Vec<_>>()))
 }
 
 /// New dates; what was open or published is announced again. Batches and opening hours move along, and a frozen line-up
@@ -321,7 +327,7 @@ pub async fn postpone(work: &Work, permit: &Permit<ManageExhibition>, exhibition
     let mut later = with_dates(remembering_dates(exhibition, &dates), &dates);
     let moved = first_day(&later).zip(then).map(|(now, then)| now - then);
     if let Some(moved) = moved {
-        later.opening_hours = moved_hours(&later, moved);
+        later.opening_hours = moved_hours(&later, moved)?;
     }
     let was_frozen = later.lineup_frozen_at.take().is_some();
     let later = step(work, permit, later, ExhibitionEvent::Postpone, reason).await?;

@@ -12,6 +12,7 @@ use poem_openapi::{
 use serde::de::DeserializeOwned;
 
 use super::{
+    essence,
     json::{self, Unread},
     problem::{below, excerpt},
     shape::Shape,
@@ -123,9 +124,7 @@ impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        // Media types are the same in any case (RFC 9110, 8.3.1).
-        let essence = request.content_type().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if !matches!(essence.as_str(), "application/json" | "application/merge-patch+json") {
+        if !matches!(essence(request.content_type()).as_str(), "application/json" | "application/merge-patch+json") {
             return Err(Fault::new(&UNSUPPORTED_MEDIA).detail(say("Kirim application/json.", "Send application/json.")).into());
         }
         let bytes = body.take()?.into_bytes_limit(MOST_BYTES).await.map_err(|error| match error {

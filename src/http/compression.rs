@@ -14,7 +14,7 @@ use poem::{
 };
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader};
 
-use super::weights::weighted;
+use super::{essence, is_photo, weights::weighted};
 use crate::fault::{Fault, UNSUPPORTED_MEDIA, say};
 
 /// What is smaller than this is not worth compressing: the headers are as long.
@@ -94,7 +94,7 @@ pub fn plain_etag(tag: &str) -> String {
 
 /// Whether compressing it makes it smaller: text does, photos and workbooks are compressed already.
 fn is_compressible(response: &Response) -> bool {
-    let kind = response.content_type().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = essence(response.content_type());
     let is_text = kind.starts_with("text/")
         || kind.ends_with("+json")
         || kind.ends_with("+xml")
@@ -195,8 +195,7 @@ fn decode(request: &mut Request) -> Result<()> {
     let codings: Vec<String> = names.filter(|name| !matches!(name.as_str(), "" | "identity")).collect();
     let Some(first) = codings.first() else { return Ok(()) };
     // Photos are packed already, and a sender is held to a least rate in the bytes that it sends.
-    let kind = request.content_type().unwrap_or_default().to_ascii_lowercase();
-    if kind.starts_with("multipart/") || kind.starts_with("image/") {
+    if is_photo(request.content_type()) {
         let detail = say("Kirim foto apa adanya, tanpa Content-Encoding.", "Send photos as they are, without Content-Encoding.");
         return Err(Fault::new(&UNSUPPORTED_MEDIA).detail(detail).into());
     }

@@ -53,3 +53,14 @@ pub enum Tag {
     /// Probes and version.
     Operations,
 }
+
+/// A media type without its parameters, in the one case in which types are compared (RFC 9110, 8.3.1); empty if none is sent.
+fn essence(content_type: Option<&str>) -> String {
+    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether a body is a photo, by itself or as a part of a form: the only bodies that are more than a mebibyte.
+fn is_photo(content_type: Option<&str>) -> bool {
+    let essence = essence(content_type);
+    essence.starts_with("multipart/") || essence.starts_with("image/")
+}

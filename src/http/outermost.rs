@@ -27,6 +27,7 @@ use super::{
     body::MOST_BYTES,
     document::Operations,
     host::Host,
+    is_photo,
     locale::language_of,
     problem::{Place, excerpt, respond},
 };
@@ -148,7 +149,7 @@ impl<E: Endpoint> OutermostEndpoint<E> {
 
     async fn checked(&self, mut request: Request) -> Result<Response> {
         // Received before it takes a place: waiting for a slow sender is no work.
-        if !brings_photo(&request) {
+        if !is_photo(request.content_type()) {
             receive(&mut request).await?;
         }
         // Probes are answered however busy it is.
@@ -158,7 +159,7 @@ impl<E: Endpoint> OutermostEndpoint<E> {
             return Ok(response);
         }
         self.operations.admit_query(&mut request)?;
-        let longest = if brings_photo(&request) { LONGEST_UPLOAD } else { LONGEST };
+        let longest = if is_photo(request.content_type()) { LONGEST_UPLOAD } else { LONGEST };
         match timeout(longest, AssertUnwindSafe(self.inner.call(request)).catch_unwind()).await {
             Ok(Ok(result)) => result.map(IntoResponse::into_response),
             Ok(Err(_)) => Err(Fault::internal(anyhow::anyhow!("a handler panicked")).into()),
@@ -170,11 +171,6 @@ impl<E: Endpoint> OutermostEndpoint<E> {
 /// More requests than places: refused before they cost anything.
 fn busy() -> Fault {
     Fault::new(&UNAVAILABLE).retry_after(1).detail(say("Sedang ramai; coba lagi sebentar lagi.", "Busy; try again in a moment."))
-}
-
-fn brings_photo(request: &Request) -> bool {
-    let kind = request.content_type().unwrap_or_default().to_ascii_lowercase();
-    kind.starts_with("multipart/") || kind.starts_with("image/")
 }
 
 /// Reads the whole body, which is small for all but photos, into memory; what does not arrive in time is given up.
@@ -193,13 +189,15 @@ async fn receive(request: &mut Request) -> Outcome<()> {
 /// holds memory before anybody knows who they are.
 async fn collect(stream: impl Stream<Item = std::io::Result<Bytes>>) -> Outcome<Bytes> {
     let mut stream = pin!(stream);
-    let (mut body, mut room) = (BytesMut::new(), Vec::new());
+    let mut body = BytesMut::new();
+    // One permit that grows: a body may come in a million pieces.
+    let mut room = INCOMPLETE.try_acquire_many(0).map_err(|_| busy())?;
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|error| Fault::new(&MALFORMED).caused_by(error))?;
         if body.len() + chunk.len() > MOST_BYTES {
             return Err(Fault::new(&TOO_LARGE).detail(say("Isi paling besar 1 MiB.", "Bodies are at most 1 MiB.")));
         }
-        room.push(INCOMPLETE.try_acquire_many(u32::try_from(chunk.len()).unwrap_or(u32::MAX)).map_err(|_| busy())?);
+        room.merge(INCOMPLETE.try_acquire_many(u32::try_from(chunk.len()).unwrap_or(u32::MAX)).map_err(|_| busy())?);
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())

@@ -182,15 +182,14 @@ fn look_at_text(text: &mut String, schema: &MetaSchema, findings: &mut Findings)
         // Passwords keep what they have; their type reads them.
         Some("password" | "uuid") => {}
         _ => {
-            let most = schema.max_length.unwrap_or(LONGEST_TEXT);
+            let (least, most) = (schema.min_length.unwrap_or(0), schema.max_length.unwrap_or(LONGEST_TEXT));
             let layout = if most <= LONGEST_LINE { Layout::Line } else { Layout::Paragraphs };
             match admit_text(text, most, layout) {
                 Err(unclean) => findings.refuse(unclean),
-                Ok(cleaned) if schema.min_length.is_some_and(|least| least > 1 && cleaned.chars().count() < least) => {
-                    let least = schema.min_length.unwrap_or_default();
+                Ok(cleaned) if least > 1 && cleaned.chars().count() < least => {
                     findings.add("too_short", format!("Sedikitnya {least} karakter."), format!("At least {least} characters."));
                 }
-                Ok(cleaned) if schema.min_length.is_some_and(|least| least > 0) && !is_visible(&cleaned) => findings.refuse(Unclean::Invisible),
+                Ok(cleaned) if least > 0 && !is_visible(&cleaned) => findings.refuse(Unclean::Invisible),
                 Ok(cleaned) => *text = cleaned,
             }
         }

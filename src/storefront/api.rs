@@ -553,7 +553,7 @@ fn lineup_is_public(status: ExhibitionStatus) -> bool {
 fn public_exhibition(row: ExhibitionRow, language: Language) -> PublicExhibition {
     let dates = exhibitions::service::dates_of(&row);
     // Those of days that no longer hold are kept for when new ones are known.
-    let opening_hours = if dates.starts_on.is_some() { exhibitions::service::hours_of(&row) } else { Vec::new() };
+    let opening_hours = if dates.starts_on.is_some() { exhibitions::service::hours_shown(&row) } else { Vec::new() };
     PublicExhibition {
         dates_label: dates.label(language),
         dates,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     exhibitions::{
         model::{DatePrecision, Dates, ExhibitionStatus, OpeningHours, Venue},
-        service::{dates_of, first_day, hours_of, previous_dates},
+        service::{dates_of, first_day, hours_shown, previous_dates},
         store::entity::Model as Exhibition,
     },
     storefront::syndication::Item,
@@ -155,7 +155,7 @@ fn sessions(exhibition: &Exhibition, first: NaiveDate) -> Vec<Session> {
         };
         Session { uid, starts: starts + moved, ends: ends + moved }
     };
-    spans(&hours_of(exhibition)).into_iter().map(session).collect()
+    spans(&hours_shown(exhibition)).into_iter().map(session).collect()
 }
 
 /// Sessions whose names calendars have from an older version, by how many days after the first they are and when they open: the

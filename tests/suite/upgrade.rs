@@ -27,13 +27,19 @@ pub async fn columns(database: &Database, engine: Engine) -> Columns {
         .collect()
 }
 
-async fn steps_only_add(engine: Engine) {
+/// A database without a schema, and the folder that lives as long.
+async fn empty_database(engine: Engine) -> (Database, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut overrides = vec![("data_dir", folder.path().display().to_string())];
     if engine == Engine::Postgresql {
         overrides.extend(new_postgres().await);
     }
     let database = Database::connect(&Config::load(None, &overrides).unwrap()).await.unwrap();
+    (database, folder)
+}
+
+async fn steps_only_add(engine: Engine) {
+    let (database, _folder) = empty_database(engine).await;
     let total = database.pending_migrations().await.unwrap();
     let mut before = Columns::new();
     for step in 1..=total {
@@ -59,12 +65,7 @@ async fn both_engines_declare_each_column_as_the_steps_say() {
     let typed: BTreeMap<(String, String), &str> =
         migration::typed_columns(usize::MAX).into_iter().map(|(table, column, token)| ((table.to_owned(), column.to_owned()), token)).collect();
     for engine in [Engine::Sqlite, Engine::Postgresql] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut overrides = vec![("data_dir", folder.path().display().to_string())];
-        if engine == Engine::Postgresql {
-            overrides.extend(new_postgres().await);
-        }
-        let database = Database::connect(&Config::load(None, &overrides).unwrap()).await.unwrap();
+        let (database, _folder) = empty_database(engine).await;
         database.migrate().await.unwrap();
         let declared = columns(&database, engine).await;
         for column in typed.keys() {
@@ -99,12 +100,7 @@ async fn every_step_of_the_schema_only_adds_on_postgresql() {
 }
 
 async fn starts_on_a_newer_schema(engine: Engine) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut overrides = vec![("data_dir", folder.path().display().to_string())];
-    if engine == Engine::Postgresql {
-        overrides.extend(new_postgres().await);
-    }
-    let database = Database::connect(&Config::load(None, &overrides).unwrap()).await.unwrap();
+    let (database, _folder) = empty_database(engine).await;
     database.migrate().await.unwrap();
     let work = database.begin().await.unwrap();
     work.execute_unprepared("insert into seaql_migrations (version, applied_at) values ('m9999_of_tomorrow', 0)").await.unwrap();
